@@ -1,0 +1,97 @@
+// Package extract holds the nouns that sources and the warehouse share: tables, rows, batches, scopes,
+// marks, rejects, the Source contract and the kinds of error. It does no I/O.
+//
+// What comes in: nothing. What goes out: the words in which a source says what it read and the loader
+// is told what to do. The one idea behind them: a batch is the whole truth about its scope. Loading a
+// batch makes the warehouse agree with it inside that scope and nowhere else, so that insert, update,
+// delete, replay, backfill and repair are one operation, and loading a batch twice is loading it once.
+//
+// This package must never learn the name of an upstream or of a database driver.
+package extract
+
+import (
+	"context"
+	"time"
+)
+
+// Source is one upstream seen by one job: a REDCap project behind its token, an Engage campus behind its
+// key. A value serves one run and is used by one goroutine.
+//
+// For implementers:
+//
+//   - Describe is called first, once; Pull after it, at most once. What Describe read (the dictionary, the
+//     server's clock) is the snapshot that Pull works on. If Pull finds that the upstream no longer agrees
+//     with the snapshot it returns an *Error of KindDrift; the run then starts once more from Describe.
+//   - Pull calls yield on its own goroutine, one batch at a time, in any number. yield returns after the
+//     batch is committed, which is all the back-pressure there is: a source may fetch at most one
+//     request ahead. An error of yield is returned from Pull as it is, at once.
+//   - A batch and everything it points to belongs to the callee until yield returns; after that the source
+//     may reuse its buffers.
+//   - The last batch carries the mark (Batch.Marks). Rows that could not be encoded are rejects in the batch,
+//     never left out in silence.
+//   - Errors are *Error values: the kind decides what the run does (retry later, fail for good, hold), so it
+//     is set by the one who knows. An error text names source, resource and counts, never a value, token or query.
+//   - A source only reads its upstream.
+type Source interface {
+	// Describe reads the identity and the structure of the source. It must be cheap: no records are read.
+	Describe(ctx context.Context) (*Structure, error)
+
+	// Pull reads what Since asks for, hands it on in batches, and returns what it can prove about it.
+	Pull(ctx context.Context, since Since, yield func(*Batch) error) (*Proof, error)
+}
+
+// Structure is what a source says of itself before any record is read.
+type Structure struct {
+	Identity Identity
+	// Tables are all tables that the source may put into a batch. A table of an earlier structure that is
+	// absent here is gone at the source; a column of an earlier structure that is absent and not named in
+	// its table's Unnamed has gone from the source's dictionary and is retired.
+	Tables []*Table
+	// Warnings are for the operator: what was left out and why (a right that the token lacks). No values.
+	Warnings []string
+}
+
+// Identity says which thing behind the URL was read. A job is bound to (Server, ID) at its first run.
+type Identity struct {
+	Server  string        // scheme, host and path of the upstream
+	ID      string        // e.g. REDCap's project_id
+	Title   string        // e.g. the project's title
+	Version string        // e.g. 14.9.1; empty where the upstream does not tell
+	Clock   time.Duration // upstream's clock minus ours, from Date headers
+}
+
+// Since says where a run starts.
+type Since struct {
+	Full     bool              // read everything and compare, whatever the marks say
+	Marks    map[string]string // by name, as stored by the last run that got so far
+	Position string            // last id or chunk done, if an earlier run of this plan stopped on the way
+	Stored   Stored            // what the warehouse holds
+}
+
+// Stored lets a source ask what the warehouse holds, to find what has vanished. The loader implements it.
+type Stored interface {
+	// Keys yields the distinct values of the first key column of t, live rows only, ascending bytewise.
+	Keys(ctx context.Context, t *Table, yield func(key string) error) error
+}
+
+// Proof is what a source can prove about a finished Pull; the run compares it with the warehouse and
+// makes the verdict of it.
+type Proof struct {
+	// Table is the table that holds one live row for every id: nil where the source cannot list ids.
+	Table *Table
+	// Before and After are the ids listed before the first and after the last batch. Ids in both must be
+	// live, ids in neither must not; ids in one only were read again and are 'later than this run'.
+	Before, After *KeySet
+	BeforeAt      time.Time // the upstream's clock when Before was listed
+	AfterAt       time.Time // the upstream's clock when After was listed
+	// Refused counts ids that were listed and are kept out for a stated reason, by reason (filtered, rejected).
+	Refused map[string]int
+	// Excluded are the ids counted in Refused; they must not be live.
+	Excluded *KeySet
+	// Unproven is set, in words, where the source knows that something could not be proved.
+	Unproven string
+	// Requests and Bytes are what the Pull and its Describe cost the upstream.
+	Requests, Bytes int64
+	// Soft counts values outside soft ranges by rule; they are stored as they are.
+	Soft map[string]int
+}
