@@ -1,0 +1,51 @@
+# Everything a person types. `make help` lists it.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+GO ?= go
+BIN := bin/syncd
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+GOBUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+
+.PHONY: help demo test short check bench crash release image build setup clean docs
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## compile bin/syncd
+	@$(GOBUILD) -o $(BIN) ./cmd/syncd
+
+setup: ## find PostgreSQL, or install the distribution's package, or say what to type
+	@sh scripts/setup.sh
+
+demo: setup build ## the nightly job on a private Postgres and a fake REDCap, then again after a few changes
+	@$(BIN) demo
+
+test: setup ## all tests
+	@$(GO) test ./...
+
+check: setup ## what must be clean before a commit: format, vet, staticcheck, tests with the race detector
+	@out=$$($(GO) tool gofumpt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "not formatted (go tool gofumpt -w):"; echo "$$out"; exit 1; }
+	@$(GO) vet ./... && $(GO) vet -tags faultinject ./...
+	@$(GO) tool staticcheck ./...
+	@$(GO) test -race ./...
+
+bench: setup ## figures as ratios against COPY in the same run (about ten minutes)
+	@$(GO) run ./internal/bench
+
+crash: setup ## kill the process at every write of a run and look at what is left
+	@SYNCD_CRASH=all $(GO) test -count=1 -timeout 60m -run TestCrash -v ./cmd/syncd
+
+image: ## a static container image FROM scratch
+	@docker build --build-arg VERSION=$(VERSION) -t syncd:$(VERSION) .
+
+release: ## static binaries for amd64 and arm64 with checksums, in dist/
+	@rm -rf dist && mkdir -p dist
+	@for arch in amd64 arm64; do GOOS=linux GOARCH=$$arch $(GOBUILD) -o dist/syncd_linux_$$arch ./cmd/syncd || exit 1; done
+	@cd dist && sha256sum syncd_linux_* > SHA256SUMS && cat SHA256SUMS
+
+docs: ## write docs/jobs.md from the configuration's own types
+	@$(GO) test ./internal/config -run TestReference -update
+
+clean: ## remove what the targets above made
+	@rm -rf bin dist demo-data
