@@ -7,28 +7,6 @@
 // except as a quoted identifier or a parameter. It must never know the name of a source.
 package load
 
-import (
-	"log/slog"
-
-	"github.com/jackc/pgx/v5/pgxpool"
-)
-
-// Warehouse is one Postgres database that syncd keeps. It is safe for concurrent use.
-type Warehouse struct {
-	pool *pgxpool.Pool
-	ddl  DDL
-	log  *slog.Logger
-}
-
-// DDL says who changes the structure of the warehouse.
-type DDL string
-
-// The two ways: syncd applies its plans, or prints them for somebody who may.
-const (
-	Apply DDL = "apply"
-	Plan  DDL = "plan"
-)
-
 // Run is a claimed right to write for (job, chunk), with the row in syncd.run that tells of it. It is used by one
 // goroutine, except for Beat.
 type Run struct {
@@ -38,6 +16,7 @@ type Run struct {
 	chunk  string
 	schema string // base schema of the job
 	epoch  int64
-	seq    int64 // of the next batch
-	tables map[string]*table
+	seq    int64  // of the next batch
+	tables tables // as Agree found or made them
+	state  merged
 }
