@@ -1,0 +1,67 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"syncd/extract"
+)
+
+// Refusal is what may be told of an error of Postgres: never its message, detail or statement, which can hold
+// values. State is empty where the connection itself failed.
+type Refusal struct {
+	State, Constraint, Table string
+
+	cause error
+}
+
+// Error prints the SQLSTATE and the names of what stood in the way.
+func (r *Refusal) Error() string {
+	if r.State == "" {
+		return "no connection to Postgres"
+	}
+	s := []string{"SQLSTATE " + r.State}
+	if r.Constraint != "" {
+		s = append(s, "constraint "+r.Constraint)
+	}
+	if r.Table != "" {
+		s = append(s, "table "+r.Table)
+	}
+	return strings.Join(s, ", ")
+}
+
+// Unwrap returns the driver's error, for errors.Is and errors.As; it must not be printed.
+func (r *Refusal) Unwrap() error { return r.cause }
+
+// fault makes an error that may be shown of one that came from the driver. What was refused by syncd itself passes
+// as it is, and so does the end of a context.
+func fault(what string, err error) error {
+	var known *extract.Error
+	var stale *StaleError
+	var busy *BusyError
+	var settled *SettledError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &known), errors.As(err, &stale), errors.As(err, &busy), errors.As(err, &settled):
+		return err
+	case errors.Is(err, context.Canceled):
+		return &extract.Error{Kind: extract.KindPostgres, What: what, Cause: context.Canceled}
+	case errors.Is(err, context.DeadlineExceeded):
+		return &extract.Error{Kind: extract.KindPostgres, What: what, Cause: context.DeadlineExceeded}
+	}
+	refusal := &Refusal{cause: err}
+	if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) {
+		refusal.State, refusal.Constraint, refusal.Table = pg.Code, pg.ConstraintName, pg.TableName
+	}
+	return &extract.Error{Kind: extract.KindPostgres, What: what, Cause: refusal}
+}
+
+// violates reports whether err is a violation of a constraint.
+func violates(err error, constraint string) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.ConstraintName == constraint
+}

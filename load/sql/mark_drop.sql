@@ -1,0 +1,2 @@
+-- Drops one mark. Locks: that row. Idempotent.
+DELETE FROM syncd.mark WHERE job = $1 AND name = $2
