@@ -1,5 +1,6 @@
 -- The ledger: runs, slots, claims, marks, batches, rejects, and what is known of every table syncd keeps.
 -- One idempotent transaction, like every migration here: run twice it changes nothing.
+-- done: SELECT to_regclass('syncd.audit') IS NOT NULL
 BEGIN;
 
 CREATE SCHEMA IF NOT EXISTS syncd;
@@ -152,6 +153,7 @@ CREATE TABLE IF NOT EXISTS syncd.table_def (
     encoding    integer NOT NULL,
     shape       uuid,
     reshaped    boolean NOT NULL DEFAULT false,
+    generation  integer NOT NULL DEFAULT 0,
     created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
     retired_at  timestamptz,
     PRIMARY KEY (schema_name, table_name)
@@ -173,6 +175,7 @@ CREATE TABLE IF NOT EXISTS syncd.column_def (
     identifier  boolean NOT NULL DEFAULT false,
     comment     text,
     created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    unnamed_at  timestamptz,
     retired_at  timestamptz,
     PRIMARY KEY (schema_name, table_name, column_id),
     FOREIGN KEY (schema_name, table_name) REFERENCES syncd.table_def ON UPDATE CASCADE
