@@ -1,0 +1,106 @@
+// Package config reads jobs.toml, and the files that it includes, into one checked value.
+//
+// In come files; out comes a Config, or every problem of all files at once, each with its position. It promises that
+// a key that is misspelt, doubled, of the wrong type or in contradiction with another is never replaced by a default:
+// the configuration is used whole or not at all. Secrets stay where they are: a Config holds references to them, which
+// are read at each use. No text that it makes, errors included, holds a secret's value, nor one that
+// was written into the file by mistake.
+//
+// Three kinds of fault are told apart: the file's (Problems, of Load), a job's (Fault: a secret or file that is missing
+// now; only that job stands still), and Postgres's, which is not known here.
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"syncd/extract/redcap"
+	"syncd/extract/upstream"
+	"syncd/schedule"
+)
+
+// Tags of the fields below and of the Config types of other packages: toml is the key; doc its sentence in
+// docs/jobs.md; default its value where no file sets it; otherwise says in words what happens then; oneof lists the
+// values it may have; path marks a file that is found from the folder of the file that names it.
+
+// Config is a configuration that was found to be free of problems.
+type Config struct {
+	Include  []string `toml:"include" doc:"Further files to read, as glob patterns; what they name must not be named twice. Only the main file includes."`
+	Timezone string   `toml:"timezone" default:"UTC" doc:"Time zone of schedules and servers that name none."`
+	DataDir  string   `toml:"data_dir" path:"dir" otherwise:"none" doc:"Folder for what syncd keeps outside Postgres: the private Postgres itself."`
+
+	Postgres Postgres `toml:"postgres"`
+	Serve    Serve    `toml:"serve"`
+
+	Servers map[string]*Server `toml:"-"` // by name: [redcap.NAME]
+	Jobs    map[string]*Job    `toml:"-"` // by name: [job.NAME]
+
+	Zone  *time.Location `toml:"-"` // of Timezone
+	Files []string       `toml:"-"` // the file given to Load, then what it includes
+
+	set settings
+}
+
+// Postgres says where the warehouse is.
+type Postgres struct {
+	URL     Secret `toml:"url" otherwise:"required unless private is true" doc:"Reference to the URL of the warehouse's database. A URL without a password may stand here itself."`
+	Private bool   `toml:"private" default:"false" doc:"Run a Postgres of our own under data_dir instead; for trying out and for tests."`
+	DDL     string `toml:"ddl" default:"apply" oneof:"apply,plan" doc:"apply: syncd makes and alters its tables. plan: it prints the statements for whoever owns the database, and alters nothing."`
+}
+
+// Serve says what the daemon listens on.
+type Serve struct {
+	Admin string `toml:"admin" default:"127.0.0.1:8081" doc:"Address (host:port) of the health endpoints."`
+}
+
+// Server is one REDCap server. Its request budget is shared by all its jobs.
+type Server struct {
+	URL               string `toml:"url" otherwise:"required" doc:"URL of the API, with the slash at its end. Plain http is accepted for this machine only."`
+	Timezone          string `toml:"timezone" otherwise:"the timezone at top level" doc:"Time zone of the server's wall clock."`
+	RequestsPerMinute int    `toml:"requests_per_minute" default:"60" doc:"Most requests a minute that all jobs of this server send together; 0 lifts the limit, for this machine only."`
+	Tokens            string `toml:"tokens" otherwise:"none" doc:"dir:PATH, a folder of tokens: that of job NAME is the file NAME. A token in the job goes before it."`
+	upstream.Config
+
+	Name string         `toml:"-"`
+	Zone *time.Location `toml:"-"` // of Timezone
+
+	tokens string // the folder, as a path
+	at     place
+	set    settings
+}
+
+// Job is one REDCap project that is pulled into one schema, defaults filled in.
+type Job struct {
+	Source      string        `toml:"source" otherwise:"required" doc:"What is pulled: redcap.NAME."`
+	Token       Secret        `toml:"token" otherwise:"the file named as the job in the server's tokens folder" doc:"Reference to the project's API token."`
+	Schedule    string        `toml:"schedule" otherwise:"none: the job runs by hand only" doc:"When the job is due: five cron fields, @hourly, @daily, @weekly, @monthly, @yearly or @every 30m. CRON_TZ=Zone in front overrides the zone."`
+	Schema      string        `toml:"schema" otherwise:"the job's name" doc:"Schema of the warehouse that holds the tables. No two jobs share one."`
+	FreshWithin time.Duration `toml:"fresh_within" otherwise:"no bound" doc:"How old the last good run may be before status calls the job stale: 26h."`
+	redcap.Options
+
+	Name   string             `toml:"-"`
+	Server *Server            `toml:"-"`
+	Slots  *schedule.Schedule `toml:"-"` // of Schedule; nil where there is none
+
+	at  place
+	set settings
+}
+
+// settings are the nodes that set the keys of a struct, by key.
+type settings map[string]*node
+
+// Names returns the names of all jobs, sorted.
+func (c *Config) Names() []string { return slices.Sorted(maps.Keys(c.Jobs)) }
+
+// Job returns a job by name. The error says what there is instead.
+func (c *Config) Job(name string) (*Job, error) {
+	if j := c.Jobs[name]; j != nil {
+		return j, nil
+	}
+	return nil, fmt.Errorf("no job %s in %s%s", quote(name), c.Files[0], didYouMean(name, c.Names()))
+}
+
+// Place returns file:line where the job is named.
+func (j *Job) Place() string { return j.at.String() }

@@ -1,0 +1,87 @@
+package config
+
+import (
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Setting is one key as it holds for a job.
+type Setting struct {
+	Key   string // as it is written: schedule; of the server and the whole: redcap.main.url, timezone
+	Value string // as it is written in TOML; of a secret its reference and "[redacted]"
+	From  string // file:line, or "default"
+}
+
+// Effective returns every key that acts on a job, with the value that holds and where it comes from: the job's own
+// first, then its server's, then those of the whole. The error says what jobs there are.
+func (c *Config) Effective(job string) ([]Setting, error) {
+	j, err := c.Job(job)
+	if err != nil {
+		return nil, err
+	}
+	all := list(nil, "", "", reflect.ValueOf(j).Elem(), j.set)
+	server := join("redcap", j.Server.Name) + "."
+	all = list(all, server, "", reflect.ValueOf(j.Server).Elem(), j.Server.set)
+	return list(all, "", "", reflect.ValueOf(c).Elem(), c.set), nil
+}
+
+// list appends the settings of a struct; those of structs inside it under their key.
+func list(all []Setting, shown, path string, v reflect.Value, set settings) []Setting {
+	for _, k := range keysOf(v.Type()) {
+		field := v.FieldByIndex(k.index)
+		if k.typ.Kind() == reflect.Struct && k.typ != secretType {
+			all = list(all, shown+k.name+".", path+k.name+".", field, set)
+			continue
+		}
+		s := Setting{Key: shown + k.name, Value: written(field), From: "default"}
+		if n := set[path+k.name]; n != nil {
+			s.From = n.at.String()
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// written prints a value as a file would have it; what is not set at all is empty.
+func written(v reflect.Value) string {
+	switch x := v.Interface().(type) {
+	case Secret:
+		if x.IsZero() {
+			return ""
+		}
+		return x.Ref() + " " + redacted
+	case time.Duration:
+		if x == 0 {
+			return ""
+		}
+		return strconv.Quote(shortDuration(x))
+	case []string:
+		quoted := make([]string, len(x))
+		for i, s := range x {
+			quoted[i] = strconv.Quote(s)
+		}
+		return "[" + strings.Join(quoted, ", ") + "]"
+	case string:
+		if x == "" {
+			return ""
+		}
+		return strconv.Quote(x)
+	case bool:
+		return strconv.FormatBool(x)
+	}
+	return strconv.FormatInt(v.Int(), 10)
+}
+
+// shortDuration leaves out the zeroes that Duration.String ends with: 26h0m0s is 26h.
+func shortDuration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}

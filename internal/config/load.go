@@ -1,0 +1,191 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"syncd/schedule"
+)
+
+// Option changes how Load judges a configuration.
+type Option func(*loader)
+
+// LeastEvery allows "@every" schedules down to an interval; without it that is one minute. For rehearsals.
+func LeastEvery(d time.Duration) Option {
+	return func(l *loader) { l.schedules = append(l.schedules, schedule.Least(d)) }
+}
+
+// Load reads a configuration and everything that it includes. Its error is Problems, all of them, whatever is wrong;
+// it reads no secret and asks nobody: what those answer is found by Faults and at use.
+func Load(path string, options ...Option) (*Config, error) {
+	l := &loader{files: []string{path}}
+	for _, o := range options {
+		o(l)
+	}
+	root := l.read(path)
+	for _, file := range l.included(root) {
+		other := l.read(file)
+		l.add(root.merge(other)...)
+		if n := other.kid("include"); n != nil {
+			l.add(n.wrong("only the main file includes others"))
+		}
+	}
+	c := l.build(root)
+	if len(l.problems) > 0 {
+		return nil, l.problems.sorted(l.files)
+	}
+	return c, nil
+}
+
+// loader gathers the problems of one Load.
+type loader struct {
+	files     []string
+	problems  Problems
+	schedules []schedule.Option
+}
+
+func (l *loader) add(ps ...Problem) { l.problems = append(l.problems, ps...) }
+
+// read makes the tree of one file; what cannot be read is a problem at its beginning.
+func (l *loader) read(path string) *node {
+	data, err := slurp(path)
+	if err != nil {
+		top := place{path, 1, 1}
+		l.add(top.problem("", "", "%v", err))
+		return &node{at: top, val: top}
+	}
+	root, problems := parse(path, data)
+	l.add(problems...)
+	return root
+}
+
+// slurp reads a regular file, one byte more than is allowed at most, so that parse can say so.
+func slurp(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("read file: %w", reasonOf(err))
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("read file: it is %s, not a file", modeName(info.Mode()))
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read file: %w", reasonOf(err))
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("read file: %w", reasonOf(err))
+	}
+	return data, nil
+}
+
+// included lists the files that the main file includes, each once, in the order of the patterns and then of the names.
+func (l *loader) included(root *node) []string {
+	n := root.kid("include")
+	if n == nil || n.kind != listKind {
+		return nil // of the wrong type: decode says so
+	}
+	for _, e := range n.kids {
+		if e.kind != textKind || e.text == "" {
+			continue
+		}
+		found, err := filepath.Glob(e.resolve(e.text))
+		switch {
+		case err != nil:
+			l.add(e.problem("is not a pattern of file names"))
+		case len(found) == 0 && !strings.ContainsAny(e.text, "*?["):
+			l.add(e.problem("there is no such file"))
+		}
+		for _, f := range found {
+			if !slices.ContainsFunc(l.files, func(known string) bool { return sameFile(known, f) }) {
+				l.files = append(l.files, f)
+			}
+		}
+	}
+	return l.files[1:]
+}
+
+func sameFile(a, b string) bool {
+	ai, err := os.Stat(a)
+	if err != nil {
+		return a == b
+	}
+	bi, err := os.Stat(b)
+	return err == nil && os.SameFile(ai, bi)
+}
+
+// build makes the value of a tree: defaults first, then the server's, then the job's own keys.
+func (l *loader) build(root *node) *Config {
+	c := &Config{Files: l.files, Servers: map[string]*Server{}, Jobs: map[string]*Job{}, set: settings{}}
+	fill(c)
+	l.add(decode(c, root, c.set, "defaults", "redcap", "job")...)
+	l.checkTop(c, root)
+
+	general := root.kid("defaults")
+	l.checkLayer(c, general)
+	for _, n := range l.named(root.kid("redcap"), "redcap") {
+		s := &Server{Name: n.key, at: n.at, set: settings{}}
+		fill(s)
+		l.add(decode(s, n, s.set, "defaults")...)
+		l.checkServer(c, s)
+		l.checkLayer(c, n.kid("defaults"))
+		c.Servers[s.Name] = s
+	}
+	for _, n := range l.named(root.kid("job"), "job") {
+		l.job(c, n, general, root.kid("redcap"))
+	}
+	l.checkSchemas(c)
+	return c
+}
+
+// named returns the tables of a family ([redcap.NAME], [job.NAME]) whose names will do.
+func (l *loader) named(family *node, word string) []*node {
+	if family == nil {
+		return nil
+	}
+	if family.kind != tableKind {
+		l.add(family.wrong("must be written as [%s.NAME]", word))
+		return nil
+	}
+	var good []*node
+	for _, n := range family.kids {
+		switch reason := badName(n.key); {
+		case n.kind != tableKind:
+			l.add(n.wrong("must be a table, [%s.NAME], not %s", word, n.kind))
+		case reason != "":
+			l.add(n.wrong("%s", reason))
+		default:
+			good = append(good, n)
+		}
+	}
+	return good
+}
+
+// job puts the three layers of one job on top of each other.
+func (l *loader) job(c *Config, n, general, servers *node) {
+	j := &Job{Name: n.key, Schema: n.key, at: n.at, set: settings{}}
+	fill(j)
+	l.add(decode(j, general, j.set)...)
+	if server, ok := strings.CutPrefix(sourceOf(n, general), "redcap."); ok {
+		l.add(decode(j, servers.kid(server).kid("defaults"), j.set)...)
+	}
+	l.add(decode(j, n, j.set)...)
+	l.checkJob(c, j)
+	c.Jobs[j.Name] = j
+}
+
+// sourceOf finds a job's source before its server's defaults are known.
+func sourceOf(layers ...*node) string {
+	for _, n := range layers {
+		if s := n.kid("source"); s != nil {
+			return s.text
+		}
+	}
+	return ""
+}
