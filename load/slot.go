@@ -15,16 +15,16 @@ var (
 	slotRecordSQL string
 	//go:embed sql/slot_pass.sql
 	slotPassSQL string
-	//go:embed sql/slot_fail.sql
-	slotFailSQL string
+	//go:embed sql/slot_close.sql
+	slotCloseSQL string
 	//go:embed sql/slot_start.sql
 	slotStartSQL string
 	//go:embed sql/slot_again.sql
 	slotAgainSQL string
 	//go:embed sql/slot_settle.sql
 	slotSettleSQL string
-	//go:embed sql/slot_due.sql
-	slotDueSQL string
+	//go:embed sql/slot_waiting.sql
+	slotWaitingSQL string
 	//go:embed sql/job_spec.sql
 	jobSpecSQL string
 	//go:embed sql/job_planned.sql
@@ -64,9 +64,9 @@ func (w *Warehouse) Seen(ctx context.Context, o Order, spec string, now time.Tim
 	})
 }
 
-// Planned tells of every job that a planner has seen how far its slots were recorded.
-func (w *Warehouse) Planned(ctx context.Context) (map[string]Planned, error) {
-	rows, err := w.pool.Query(ctx, jobPlannedSQL)
+// Planned tells of every job that a planner has seen how far its slots of each kind were recorded.
+func (w *Warehouse) Planned(ctx context.Context, kinds []string) (map[string]Planned, error) {
+	rows, err := w.pool.Query(ctx, jobPlannedSQL, kinds)
 	if err != nil {
 		return nil, fault("read slots", err)
 	}
@@ -88,36 +88,59 @@ func (w *Warehouse) Planned(ctx context.Context) (map[string]Planned, error) {
 	return all, fault("read slots", err)
 }
 
-// Record records that a job was due at times, and answers with those that nobody had recorded before.
-func (w *Warehouse) Record(ctx context.Context, job, kind string, times []time.Time) ([]time.Time, error) {
-	rows, err := w.pool.Query(ctx, slotRecordSQL, job, kind, times)
-	if err != nil {
-		return nil, fault("record slots of "+job, err)
-	}
-	fresh, err := pgx.CollectRows(rows, pgx.RowTo[time.Time])
-	return fresh, fault("record slots of "+job, err)
+// Recording is what a planner records of one job: the instants at which it was due, in order.
+type Recording struct {
+	Job, Kind string
+	Times     []time.Time
+	Missed    int    // so many of Times, from the first, are recorded as skipped
+	Reason    string // why, in words; where it is empty, slots that still wait are left to be run as well
 }
 
-// Pass settles the due slots of a job up to and including an instant as skipped, with the reason, and tells how many.
-func (w *Warehouse) Pass(ctx context.Context, job, kind string, upto time.Time, reason string) (int64, error) {
-	tag, err := w.pool.Exec(ctx, slotPassSQL, job, kind, upto, reason)
-	return tag.RowsAffected(), fault("skip slots of "+job, err)
+// Record records slots, and skips those that still wait where a later one is recorded. Replicas may record the same
+// ones at once. It answers with the number that nobody had recorded before.
+func (w *Warehouse) Record(ctx context.Context, r Recording) (int, error) {
+	fresh := 0
+	return fresh, w.transact(ctx, "record slots of "+r.Job, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, slotRecordSQL, r.Job, r.Kind, r.Times, r.Missed, r.Reason)
+		if err != nil {
+			return err
+		}
+		times, err := pgx.CollectRows(rows, pgx.RowTo[time.Time])
+		if fresh = len(times); err != nil || fresh == 0 || r.Reason == "" {
+			return err
+		}
+		_, err = tx.Exec(ctx, slotPassSQL, r.Job, r.Kind, r.Times[len(r.Times)-1], r.Reason)
+		return err
+	})
 }
 
-// Miss settles one due slot as failed before any run began.
-func (w *Warehouse) Miss(ctx context.Context, s Slot, reason string) error {
-	_, err := w.pool.Exec(ctx, slotFailSQL, s.Job, s.Kind, s.At, reason)
-	return fault("fail slot of "+s.Job, err)
+// Skip settles a slot that no run will take, with the reason. It tells whether it did: a slot that is not due is left
+// alone, and one whose run was lost is always run again.
+func (w *Warehouse) Skip(ctx context.Context, s Slot, reason string) (bool, error) {
+	return w.closeSlot(ctx, s, "skipped", reason)
 }
 
-// Due lists the slots that wait to be run, oldest first.
-func (w *Warehouse) Due(ctx context.Context) ([]Slot, error) {
-	rows, err := w.pool.Query(ctx, slotDueSQL)
-	if err != nil {
-		return nil, fault("read due slots", err)
-	}
-	due, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Slot])
-	return due, fault("read due slots", err)
+// Fail settles a slot that no run could take, with the reason. A slot that is not due is left alone.
+func (w *Warehouse) Fail(ctx context.Context, s Slot, reason string) (bool, error) {
+	return w.closeSlot(ctx, s, "failed", reason)
+}
+
+func (w *Warehouse) closeSlot(ctx context.Context, s Slot, state, reason string) (bool, error) {
+	tag, err := w.pool.Exec(ctx, slotCloseSQL, s.Job, s.Kind, s.At, state, reason)
+	return tag.RowsAffected() > 0, fault("settle slot of "+s.Job, err)
+}
+
+// WaitingSlot is a due slot that nobody is about to run, with the last job of the queue that stood for it.
+type WaitingSlot struct {
+	Slot
+	After int64
+}
+
+// Waiting lists the due slots for which the queue holds no job, oldest first. A job that a worker took longer than grace
+// ago and of which no run came is not counted.
+func (w *Warehouse) Waiting(ctx context.Context, grace time.Duration) ([]WaitingSlot, error) {
+	waiting, err := collect[WaitingSlot](ctx, w, slotWaitingSQL, grace)
+	return waiting, fault("read due slots", err)
 }
 
 // startSlot gives the slot of an order to its run.
