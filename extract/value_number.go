@@ -26,7 +26,7 @@ func AppendBigint(dst, src []byte) ([]byte, error) {
 	return appendInteger(dst, src, math.MaxInt64, RuleBigRange)
 }
 
-func appendInteger(dst, src []byte, limit uint64, outside Rule) ([]byte, error) {
+func appendInteger(dst, src []byte, limit uint64, outside error) ([]byte, error) {
 	minus, digits := sign(src)
 	if len(digits) == 0 || !allDigits(digits) {
 		return dst, RuleInteger
