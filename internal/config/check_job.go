@@ -2,6 +2,7 @@ package config
 
 import (
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -46,7 +47,7 @@ func (l *loader) checkJob(c *Config, j *Job) {
 		return
 	}
 	if j.Server.tokens != "" {
-		j.Token = Secret{scheme: "file", arg: j.Server.tokens + "/" + j.Name}
+		j.Token = Secret{scheme: "file", arg: filepath.Join(j.Server.tokens, j.Name)}
 		j.set["token"] = j.Server.set["tokens"]
 	} else if j.Server.set["tokens"] == nil {
 		l.add(j.at.problem(path+".token", "", `is missing: write token = "env:NAME" here, or tokens = "dir:PATH" at [%s]`, j.Source))

@@ -145,7 +145,7 @@ func assign(field reflect.Value, k key, n *node) string {
 	}
 	switch {
 	case k.typ == secretType:
-		s, reason := parseSecret(n.text, n.dir())
+		s, reason := parseSecret(n.text, n.resolve)
 		field.Set(reflect.ValueOf(s))
 		return reason
 	case k.typ == durationType:
@@ -242,14 +242,21 @@ func shown(text string) string {
 	return redacted
 }
 
-// dir is the folder of the file that the node stands in; resolve finds a relative path from there.
-func (n *node) dir() string { return filepath.Dir(n.val.file) }
-
-func (n *node) resolve(path string) string {
+// beside finds a relative path from the folder of the file that the node stands in; resolve makes it absolute, so that
+// it stays what it was whatever the working folder becomes.
+func (n *node) beside(path string) string {
 	if filepath.IsAbs(path) {
 		return filepath.Clean(path)
 	}
-	return filepath.Join(n.dir(), path)
+	return filepath.Join(filepath.Dir(n.val.file), path)
+}
+
+func (n *node) resolve(path string) string {
+	full, err := filepath.Abs(n.beside(path))
+	if err != nil {
+		return n.beside(path) // the working folder is gone: opening the file will say so
+	}
+	return full
 }
 
 var (

@@ -10,7 +10,7 @@ import (
 // Setting is one key as it holds for a job.
 type Setting struct {
 	Key   string // as it is written: schedule; of the server and the whole: redcap.main.url, timezone
-	Value string // as it is written in TOML; of a secret its reference and "[redacted]"
+	Value string // lists with commas; of a secret its reference and "[redacted]"; empty where nothing is set
 	From  string // file:line, or "default"
 }
 
@@ -44,7 +44,7 @@ func list(all []Setting, shown, path string, v reflect.Value, set settings) []Se
 	return all
 }
 
-// written prints a value as a file would have it; what is not set at all is empty.
+// written prints a value as a person would say it; what is not set at all is empty.
 func written(v reflect.Value) string {
 	switch x := v.Interface().(type) {
 	case Secret:
@@ -56,22 +56,27 @@ func written(v reflect.Value) string {
 		if x == 0 {
 			return ""
 		}
-		return strconv.Quote(shortDuration(x))
+		return shortDuration(x)
 	case []string:
-		quoted := make([]string, len(x))
+		parts := make([]string, len(x))
 		for i, s := range x {
-			quoted[i] = strconv.Quote(s)
+			parts[i] = plain(s)
 		}
-		return "[" + strings.Join(quoted, ", ") + "]"
+		return strings.Join(parts, ", ")
 	case string:
-		if x == "" {
-			return ""
-		}
-		return strconv.Quote(x)
+		return plain(x)
 	case bool:
 		return strconv.FormatBool(x)
 	}
 	return strconv.FormatInt(v.Int(), 10)
+}
+
+// plain quotes a text only where it would not be seen as it is.
+func plain(s string) string {
+	if s == "" || strings.TrimSpace(s) == s && strconv.Quote(s) == `"`+s+`"` {
+		return s
+	}
+	return strconv.Quote(s)
 }
 
 // shortDuration leaves out the zeroes that Duration.String ends with: 26h0m0s is 26h.

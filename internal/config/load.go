@@ -95,7 +95,7 @@ func (l *loader) included(root *node) []string {
 		if e.kind != textKind || e.text == "" {
 			continue
 		}
-		found, err := filepath.Glob(e.resolve(e.text))
+		found, err := filepath.Glob(e.beside(e.text))
 		switch {
 		case err != nil:
 			l.add(e.problem("is not a pattern of file names"))

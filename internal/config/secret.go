@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/url"
-	"path/filepath"
 	"regexp"
 	"strings"
 )
@@ -64,7 +63,7 @@ var (
 )
 
 // parseSecret reads a reference. The reason never quotes the text, which may be the secret itself.
-func parseSecret(text, dir string) (Secret, string) {
+func parseSecret(text string, resolve func(path string) string) (Secret, string) {
 	scheme, arg, ok := strings.Cut(text, ":")
 	if !ok || looksSecret(arg) && (scheme == "env" || scheme == "cred") {
 		return Secret{}, "must be " + secretForms + "; a secret itself is not accepted here"
@@ -82,9 +81,7 @@ func parseSecret(text, dir string) (Secret, string) {
 		if arg == "" {
 			return Secret{}, "file: needs a path"
 		}
-		if !filepath.IsAbs(arg) {
-			s.arg = filepath.Join(dir, arg)
-		}
+		s.arg = resolve(arg)
 	case "cred":
 		if !credentialName.MatchString(arg) {
 			return Secret{}, "cred: needs the name of a systemd credential, not a path"
