@@ -68,13 +68,17 @@ func (c Config) up(ctx context.Context) (from, to uint, err error) {
 	if !st.Current() {
 		err = c.run(ctx, st.Version)
 	}
-	if now, statusErr := s.status(ctx); statusErr == nil {
-		st = now
+	// What counts is what the database says: a reply may be lost after the work was done.
+	now, statusErr := s.status(ctx)
+	switch {
+	case statusErr != nil:
+		return from, st.Version, errors.Join(err, statusErr)
+	case now.Current():
+		return from, now.Version, nil
+	case err == nil:
+		err = fmt.Errorf("ended at version %d instead of %d", now.Version, now.Latest)
 	}
-	if err == nil && !st.Current() {
-		err = fmt.Errorf("ended at version %d instead of %d", st.Version, st.Latest)
-	}
-	return from, st.Version, err
+	return from, now.Version, err
 }
 
 // makeSchema makes the schema that holds the version table; the first migration does the same, for psql.
@@ -132,7 +136,7 @@ func (c Config) run(ctx context.Context, version uint) error {
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
 	}
-	m, err := migrate.NewWithInstance("iofs", source, "pgx5", target)
+	m, err := migrate.NewWithInstance("iofs", source, "pgx5", &drained{Driver: target})
 	if err != nil {
 		return fmt.Errorf("prepare migrations: %w", ended(ctx, err))
 	}
@@ -153,10 +157,15 @@ func (c Config) run(ctx context.Context, version uint) error {
 	return nil
 }
 
-// ended prefers the reason why ctx ended to the failure that this caused.
+// ended prefers the reason why ctx ended to the failure that this caused. That a server which answered a moment ago
+// cannot be reached means that it was lost.
 func ended(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	return clean(err)
+	err = clean(err)
+	if errors.Is(err, ErrUnreachable) {
+		return fmt.Errorf("%w: %w", ErrLost, err)
+	}
+	return err
 }

@@ -39,6 +39,7 @@ type server struct {
 	err    error // of the first start; the next test fails with it at once
 	made   int
 	failed []string
+	gone   map[string]bool // dropped before their test ended, by URL
 }
 
 // Main is the whole TestMain of a package: it runs the tests, stops the server, and fails where a goroutine was left.
@@ -146,17 +147,42 @@ func (s *server) database(t testing.TB, from string) string {
 	t.Cleanup(func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
+		if s.gone[url] {
+			return
+		}
 		if t.Failed() {
 			s.failed = append(s.failed, name)
 			t.Logf("database kept: %s", url)
 			return
 		}
-		// The test's own context has ended by now.
-		if err := s.admin(context.WithoutCancel(t.Context()), "DROP DATABASE IF EXISTS "+pgx.Identifier{name}.Sanitize()+" WITH (FORCE)"); err != nil {
+		if err := s.drop(t, name); err != nil {
 			t.Errorf("drop the database of the test: %v", err)
 		}
 	})
 	return url
+}
+
+// Drop drops a database of New or Empty before its test ends: for tests that need many, one after the other.
+func Drop(t testing.TB, url string) {
+	t.Helper()
+	cfg, err := pgx.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if err := shared.drop(t, cfg.Database); err != nil {
+		t.Fatalf("drop the database of the test: %v", err)
+	}
+	if shared.gone == nil {
+		shared.gone = map[string]bool{}
+	}
+	shared.gone[url] = true
+}
+
+// drop ends all sessions of a database and removes it. The test's own context may have ended by now.
+func (s *server) drop(t testing.TB, name string) error {
+	return s.admin(context.WithoutCancel(t.Context()), "DROP DATABASE IF EXISTS "+pgx.Identifier{name}.Sanitize()+" WITH (FORCE)")
 }
 
 // start runs the server and makes the template, once. The caller holds mu.
