@@ -48,7 +48,7 @@ func (l *loader) checkTop(c *Config, root *node) {
 	case c.Postgres.Private && c.DataDir == "":
 		l.add(private.problem("needs data_dir at top level, the folder that the private Postgres lives in"))
 	case url == nil && !c.Postgres.Private:
-		l.add(at.at.problem("postgres.url", "", `is missing: write url = "env:DATABASE_URL" under [postgres]`))
+		l.missing(at, "postgres.url", `is missing: write url = "env:DATABASE_URL" under [postgres]`)
 	}
 	if n := c.set["serve.admin"]; n != nil && n.kind == textKind {
 		if reason := badAddress(c.Serve.Admin); reason != "" {
@@ -82,7 +82,7 @@ func badAddress(address string) string {
 func (l *loader) checkServer(c *Config, s *Server) {
 	loopback := false
 	if n := s.set["url"]; n == nil {
-		l.add(s.at.problem(join("redcap", s.Name)+".url", "", "is missing: the server's API URL, such as https://redcap.example.edu/api/"))
+		l.missing(s.node, s.node.path+".url", "is missing: the server's API URL, such as https://redcap.example.edu/api/")
 	} else if n.kind == textKind {
 		var reason string
 		if loopback, reason = badURL(s.URL, true); reason != "" {

@@ -26,12 +26,11 @@ func (l *loader) checkLayer(c *Config, n *node) {
 }
 
 // checkJob judges a job with its defaults.
-func (l *loader) checkJob(c *Config, j *Job) {
-	path := join("job", j.Name)
+func (l *loader) checkJob(c *Config, j *Job, servers *node) {
 	l.checkKeys(c, j)
 	n := j.set["source"]
 	if n == nil {
-		l.add(j.at.problem(path+".source", "", "is missing: the server that the project is on, redcap.NAME"))
+		l.missing(j.node, j.node.path+".source", "is missing: the server that the project is on, redcap.NAME")
 		return
 	}
 	if n.kind != textKind {
@@ -40,7 +39,10 @@ func (l *loader) checkJob(c *Config, j *Job) {
 	server, ok := strings.CutPrefix(j.Source, "redcap.")
 	j.Server = c.Servers[server]
 	if !ok || j.Server == nil {
-		l.add(n.problem("there is no such source%s", unknownSource(j.Source, c)))
+		// A server whose table is there was refused itself, or may stand in what could not be read.
+		if !ok || servers.kid(server) == nil && !l.lost {
+			l.add(n.problem("there is no such source%s", unknownSource(j.Source, c)))
+		}
 		return
 	}
 	if j.set["token"] != nil {
@@ -50,7 +52,7 @@ func (l *loader) checkJob(c *Config, j *Job) {
 		j.Token = Secret{scheme: "file", arg: filepath.Join(j.Server.tokens, j.Name)}
 		j.set["token"] = j.Server.set["tokens"]
 	} else if j.Server.set["tokens"] == nil {
-		l.add(j.at.problem(path+".token", "", `is missing: write token = "env:NAME" here, or tokens = "dir:PATH" at [%s]`, j.Source))
+		l.missing(j.node, j.node.path+".token", `is missing: write token = "env:NAME" here, or tokens = "dir:PATH" at [%s]`, j.Source)
 	}
 }
 
@@ -98,11 +100,11 @@ func (l *loader) checkSchemas(c *Config) {
 			first[j.Schema] = j
 			continue
 		}
-		at := j.at
+		at := j.node.at
 		if n := j.set["schema"]; n != nil {
 			at = n.val
 		}
-		l.add(at.problem(join("job", name)+".schema", quote(j.Schema), "is the schema of job %s already (%s)", other.Name, other.at))
+		l.add(at.problem(j.node.path+".schema", quote(j.Schema), "is the schema of job %s already (%s)", other.Name, other.node.at))
 	}
 }
 
@@ -110,7 +112,7 @@ func (l *loader) checkSchemas(c *Config) {
 func (c *Config) byPlace() []string {
 	order := c.Names()
 	slices.SortStableFunc(order, func(a, b string) int {
-		x, y := c.Jobs[a].at, c.Jobs[b].at
+		x, y := c.Jobs[a].node.at, c.Jobs[b].node.at
 		if x.file != y.file {
 			return slices.Index(c.Files, x.file) - slices.Index(c.Files, y.file)
 		}

@@ -67,7 +67,7 @@ type Server struct {
 	Zone *time.Location `toml:"-"` // of Timezone
 
 	tokens string // the folder, as a path
-	at     place
+	node   *node
 	set    settings
 }
 
@@ -84,8 +84,8 @@ type Job struct {
 	Server *Server            `toml:"-"`
 	Slots  *schedule.Schedule `toml:"-"` // of Schedule; nil where there is none
 
-	at  place
-	set settings
+	node *node
+	set  settings
 }
 
 // settings are the nodes that set the keys of a struct, by key.
@@ -103,4 +103,4 @@ func (c *Config) Job(name string) (*Job, error) {
 }
 
 // Place returns file:line where the job is named.
-func (j *Job) Place() string { return j.at.String() }
+func (j *Job) Place() string { return j.node.at.String() }

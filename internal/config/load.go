@@ -30,12 +30,18 @@ func Load(path string, options ...Option) (*Config, error) {
 	root := l.read(path)
 	for _, file := range l.included(root) {
 		other := l.read(file)
+		if root == nil || other == nil {
+			continue
+		}
 		l.add(root.merge(other)...)
 		if n := other.kid("include"); n != nil {
 			l.add(n.wrong("only the main file includes others"))
 		}
 	}
-	c := l.build(root)
+	var c *Config
+	if !l.unread {
+		c = l.build(root)
+	}
 	if len(l.problems) > 0 {
 		return nil, l.problems.sorted(l.files)
 	}
@@ -47,21 +53,34 @@ type loader struct {
 	files     []string
 	problems  Problems
 	schedules []schedule.Option
+
+	unread bool // a whole file could not be read: what seems to be missing or wrong may be right there
+	lost   bool // or a whole section
 }
 
 func (l *loader) add(ps ...Problem) { l.problems = append(l.problems, ps...) }
 
-// read makes the tree of one file; what cannot be read is a problem at its beginning.
+// read makes the tree of one file. What cannot be read at all is a problem at its beginning, and no tree.
 func (l *loader) read(path string) *node {
+	var t tree
 	data, err := slurp(path)
 	if err != nil {
-		top := place{path, 1, 1}
-		l.add(top.problem("", "", "%v", err))
-		return &node{at: top, val: top}
+		l.add(place{path, 1, 1}.problem("", "", "%v", err))
+	} else {
+		var problems Problems
+		t, problems = parse(path, data)
+		l.add(problems...)
 	}
-	root, problems := parse(path, data)
-	l.add(problems...)
-	return root
+	l.unread = l.unread || t.root == nil
+	l.lost = l.lost || t.lost
+	return t.root
+}
+
+// missing adds a problem about a key that is not there, unless it may stand in what could not be read.
+func (l *loader) missing(section *node, path, format string, args ...any) {
+	if !section.flawed && !l.lost {
+		l.add(section.at.problem(path, "", format, args...))
+	}
 }
 
 // slurp reads a regular file, one byte more than is allowed at most, so that parse can say so.
@@ -130,7 +149,7 @@ func (l *loader) build(root *node) *Config {
 	general := root.kid("defaults")
 	l.checkLayer(c, general)
 	for _, n := range l.named(root.kid("redcap"), "redcap") {
-		s := &Server{Name: n.key, at: n.at, set: settings{}}
+		s := &Server{Name: n.key, node: n, set: settings{}}
 		fill(s)
 		l.add(decode(s, n, s.set, "defaults")...)
 		l.checkServer(c, s)
@@ -169,14 +188,14 @@ func (l *loader) named(family *node, word string) []*node {
 
 // job puts the three layers of one job on top of each other.
 func (l *loader) job(c *Config, n, general, servers *node) {
-	j := &Job{Name: n.key, Schema: n.key, at: n.at, set: settings{}}
+	j := &Job{Name: n.key, Schema: n.key, node: n, set: settings{}}
 	fill(j)
 	l.add(decode(j, general, j.set)...)
 	if server, ok := strings.CutPrefix(sourceOf(n, general), "redcap."); ok {
 		l.add(decode(j, servers.kid(server).kid("defaults"), j.set)...)
 	}
 	l.add(decode(j, n, j.set)...)
-	l.checkJob(c, j)
+	l.checkJob(c, j, servers)
 	c.Jobs[j.Name] = j
 }
 

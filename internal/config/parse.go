@@ -19,7 +19,7 @@ const (
 )
 
 // statement is how a line begins that is not in the middle of a list: a header, or a key and its equals sign.
-var statement = regexp.MustCompile(`^[ \t]*(\[\[?[ \t]*[A-Za-z"']|[A-Za-z0-9_."'-]+[ \t]*=)`)
+var statement = regexp.MustCompile(`^[ \t]*(\[\[?[ \t]*[A-Za-z"'][^\]=,]*\]\]?[ \t\r\n]*(#|$)|[A-Za-z0-9_."'-]+[ \t]*=)`)
 
 // reader makes the tree of one file and keeps what is wrong with it.
 type reader struct {
@@ -27,18 +27,24 @@ type reader struct {
 	data     []byte
 	lines    []int // offset of each line's first byte
 	problems Problems
-	root     *node
-	current  *node // the table of the last header; nil while the section of a bad header is passed over
+	tree
+	current *node // the table of the last header; nil while the section of a bad header is passed over
+}
+
+// tree is what was read of one file.
+type tree struct {
+	root *node // nil where the file could not be read at all
+	lost bool  // a header could not be read: its whole section is missing
 }
 
 // parse reads one file into a tree with positions. It goes on after a mistake, so that all are found at once.
-func parse(file string, data []byte) (*node, Problems) {
+func parse(file string, data []byte) (tree, Problems) {
 	top := place{file, 1, 1}
-	r := &reader{file: file, data: data, lines: []int{0}, root: &node{at: top, val: top}}
-	r.current = r.root
 	if reason := unreadable(data); reason != "" {
-		return r.root, Problems{top.problem("", "", "%s", reason)}
+		return tree{}, Problems{top.problem("", "", "%s", reason)}
 	}
+	r := &reader{file: file, data: data, lines: []int{0}, tree: tree{root: &node{at: top, val: top}}}
+	r.current = r.root
 	for i, c := range data {
 		if c == '\n' {
 			r.lines = append(r.lines, i+1)
@@ -48,7 +54,7 @@ func parse(file string, data []byte) (*node, Problems) {
 	if len(r.problems) == 0 {
 		r.confirm()
 	}
-	return r.root, r.problems
+	return r.tree, r.problems
 }
 
 // unreadable names what makes a file no TOML at all.
@@ -104,22 +110,30 @@ func (r *reader) skip(err error, start, good int) int {
 		at, reason = start+cap(r.data[start:])-cap(perr.Highlight), perr.Message
 	}
 	first := min(r.nextStatement(good), at)
-	if first < len(r.data) && r.data[first] == '[' {
-		r.current = nil
+	switch {
+	case first < len(r.data) && r.data[first] == '[':
+		r.current, r.lost = nil, true
+	case r.current != nil:
+		r.current.flawed = true
 	}
-	// What ends with the file was opened at the statement's beginning: there the reader has to look.
-	if at >= len(r.data)-1 {
-		r.flaw(first, reason)
-	} else {
+	switch over := r.lineOf(at) > r.lineOf(first); {
+	case over && (at >= len(r.data)-1 || r.begins(r.lineOf(at))):
+		r.flaw(first, "what begins here is not closed")
+	default:
 		r.flaw(at, reason)
 	}
 	line := r.lineOf(first)
 	if r.lineOf(at) == line {
 		return r.lineStart(line + 1)
 	}
-	for line++; line < len(r.lines) && !statement.Match(r.data[r.lines[line]:r.lineStart(line+1)]); line++ {
+	for line++; line < len(r.lines) && !r.begins(line); line++ {
 	}
 	return r.lineStart(line)
+}
+
+// begins says that a line looks like the beginning of a statement.
+func (r *reader) begins(line int) bool {
+	return statement.Match(r.data[r.lines[line]:r.lineStart(line+1)])
 }
 
 // nextStatement returns the offset of the first statement on a line after the one of an offset (or on that line, where

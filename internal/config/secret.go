@@ -119,8 +119,10 @@ func parseDatabase(text string) (Secret, string) {
 
 // looksSecret says that a text may hold a secret and is better not shown: a token, a user's password in a URL, a query.
 func looksSecret(text string) bool {
-	if tokenShape.MatchString(text) {
-		return true
+	for _, run := range tokenShape.FindAllString(text, -1) {
+		if strings.ContainsAny(run, "0123456789") {
+			return true
+		}
 	}
 	_, rest, ok := strings.Cut(text, "://")
 	return ok && strings.ContainsAny(rest, "@?") || strings.Contains(strings.ToLower(text), "password")

@@ -46,6 +46,7 @@ type node struct {
 
 	headed bool // a table with its own [header]
 	inline bool // a table in braces: whole as it stands
+	flawed bool // a table with a statement that could not be read: what seems to be missing may stand there
 }
 
 func (n *node) kid(key string) *node {
