@@ -47,6 +47,7 @@ type BusyError struct {
 	RunID  int64
 	Holder string
 	Since  time.Time
+	Silent time.Duration // since its last beat; more than one interval of beats makes one wonder
 }
 
 // Error names the run that holds the claim.
@@ -56,13 +57,13 @@ func (e *BusyError) Error() string {
 
 // claim is one row of syncd.claim as judged under its lock.
 type claim struct {
-	chunk   string
-	epoch   int64
-	runID   int64
-	holder  string
-	since   time.Time
-	running bool // its run has not ended
-	alive   bool // and beats
+	chunk  string
+	epoch  int64
+	runID  int64
+	holder string
+	since  time.Time
+	silent time.Duration
+	alive  bool // its run has not ended, and beats
 }
 
 // takeClaim locks the claims that stand for (job, chunk) or exclude it, first, and judges them after the wait. What a
@@ -79,7 +80,7 @@ func takeClaim(ctx context.Context, tx pgx.Tx, job, chunk string) (epoch int64, 
 		return 0, err
 	}
 	claims, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (c claim, err error) {
-		err = row.Scan(&c.chunk, &c.epoch, &c.runID, &c.holder, &c.since, &c.running, &c.alive)
+		err = row.Scan(&c.chunk, &c.epoch, &c.runID, &c.holder, &c.since, &c.silent, &c.alive)
 		return c, err
 	})
 	if err != nil {
@@ -87,7 +88,7 @@ func takeClaim(ctx context.Context, tx pgx.Tx, job, chunk string) (epoch int64, 
 	}
 	for _, c := range claims {
 		if c.alive {
-			return 0, &BusyError{Job: job, RunID: c.runID, Holder: c.holder, Since: c.since}
+			return 0, &BusyError{Job: job, RunID: c.runID, Holder: c.holder, Since: c.since, Silent: c.silent}
 		}
 	}
 	for _, c := range claims {

@@ -36,6 +36,9 @@ func (r *Refusal) Error() string {
 // Unwrap returns the driver's error, for errors.Is and errors.As; it must not be printed.
 func (r *Refusal) Unwrap() error { return r.cause }
 
+// Fault is fault for other packages that use the pool.
+func Fault(what string, err error) error { return fault(what, err) }
+
 // fault makes an error that may be shown of one that came from the driver. What was refused by syncd itself passes
 // as it is, and so does the end of a context.
 func fault(what string, err error) error {

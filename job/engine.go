@@ -1,0 +1,224 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+
+	"syncd/extract"
+	"syncd/load"
+	"syncd/schedule"
+)
+
+const (
+	// turnEvery is how often the planner looks for slots, silent runs and slots that nobody is about to run.
+	turnEvery = 5 * time.Second
+	// grace is how long runs may finish their batches after the first signal, before they are cut.
+	grace = 15 * time.Second
+	// stopWithin bounds the whole stop.
+	stopWithin = grace + endWithin + 2*time.Second
+	// rescueAfter is longer than any run: the queue's own idea of a dead job is never needed.
+	rescueAfter = 30 * 24 * time.Hour
+	// runsAtOnce is how many runs a replica carries out at once, unless Config says otherwise.
+	runsAtOnce = 4
+)
+
+// Planned is a job as the daemon knows it.
+type Planned struct {
+	Name, Source, Schema string
+	Sync, Full           *schedule.Schedule // nil: none
+	Offset               time.Duration      // after the slot, so that jobs of one slot do not start at once
+	CatchUp              string             // latest (default), all, none
+	Overlap              string             // skip (default), queue
+	Open                 Open               // fails with KindConfig where the job is misconfigured
+}
+
+// Config is what an Engine is made of.
+type Config struct {
+	Warehouse *load.Warehouse
+	Jobs      []Planned
+	Holder    string // unique to this process
+	Log       *slog.Logger
+	Workers   int           // runs at once; 0: runsAtOnce
+	BeatEvery time.Duration // 0: load.BeatEvery
+	Grace     time.Duration // 0: grace
+
+	Now  func(context.Context) (time.Time, error) // nil: the clock of Postgres, by which replicas agree
+	Poke <-chan struct{}                          // a value on it makes the planner look at once; may be nil
+	Done func(Report, error)                      // called after each run, from its goroutine; may be nil
+}
+
+// Engine is the daemon: every replica has one. It records the slots that became due, has the queue distribute them,
+// runs its share, and hands on what a dead replica left.
+type Engine struct {
+	Config
+	jobs     map[string]Planned
+	runner   *Runner
+	seen     map[string]string // schedules already made known, by job; used by the planner's goroutine only
+	stopping chan struct{}     // closed by the first signal
+	cut      context.Context   // ended by the second
+	up       atomic.Bool
+	away     bool // Postgres was away at the last turn; used by the planner's goroutine only
+}
+
+// NewEngine makes an Engine; Run starts it.
+func NewEngine(c Config) *Engine {
+	e := &Engine{Config: c, jobs: map[string]Planned{}, seen: map[string]string{}, stopping: make(chan struct{})}
+	for _, j := range c.Jobs {
+		e.jobs[j.Name] = j
+	}
+	if e.Workers == 0 {
+		e.Workers = runsAtOnce
+	}
+	if e.Grace == 0 {
+		e.Grace = grace
+	}
+	if e.Now == nil {
+		e.Now = c.Warehouse.Now
+	}
+	e.runner = &Runner{Warehouse: c.Warehouse, Log: c.Log, Holder: c.Holder, BeatEvery: c.BeatEvery}
+	return e
+}
+
+// Run works until stop is closed, which lets batches finish, and returns nil then. When ctx ends, or the grace is over,
+// what is left is cut. While Postgres is away it waits.
+func (e *Engine) Run(ctx context.Context, stop <-chan struct{}) error {
+	cut, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	e.cut = cut
+	queue, err := e.start(ctx, stop)
+	if err != nil || queue == nil {
+		return err
+	}
+	e.up.Store(true)
+	e.Log.Info("serving", slog.Int("jobs", len(e.jobs)))
+	e.turns(ctx, stop, queue)
+
+	e.up.Store(false)
+	close(e.stopping)
+	timer := time.AfterFunc(e.Grace, func() { cancel(fmt.Errorf("stop: batches did not finish within %s", e.Grace)) })
+	defer timer.Stop()
+	late, done := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+	defer done()
+	if err := queue.Stop(late); err != nil {
+		e.Log.Warn("queue did not stop in time", slog.Any("error", err))
+	}
+	return nil
+}
+
+// Ready reports whether this replica does its work: it has begun, and a row can be committed.
+func (e *Engine) Ready(ctx context.Context) error {
+	if !e.up.Load() {
+		return errors.New("serve: not begun, or stopping")
+	}
+	return e.Warehouse.Ready(ctx)
+}
+
+type queue = river.Client[pgx.Tx]
+
+// start starts the queue, as soon as Postgres lets it. It answers nil where it was stopped before.
+func (e *Engine) start(ctx context.Context, stop <-chan struct{}) (*queue, error) {
+	for {
+		q, err := e.newQueue()
+		if err != nil {
+			return nil, fmt.Errorf("start queue: %w", err)
+		}
+		if err = q.Start(context.WithoutCancel(ctx)); err == nil {
+			return q, nil
+		}
+		e.complain("queue could not be started, trying again", extract.Errorf(extract.KindPostgres, "start queue", "no connection to Postgres"))
+		select {
+		case <-ctx.Done():
+			return nil, nil
+		case <-stop:
+			return nil, nil
+		case <-time.After(turnEvery):
+		}
+	}
+}
+
+func (e *Engine) newQueue() (*queue, error) {
+	workers := river.NewWorkers()
+	if err := river.AddWorkerSafely(workers, &worker{engine: e}); err != nil {
+		return nil, err
+	}
+	return river.NewClient(riverpgxv5.New(e.Warehouse.Pool()), &river.Config{
+		ID:                   e.Holder,
+		Schema:               "syncd",
+		Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: e.Workers}},
+		Workers:              workers,
+		JobTimeout:           -1,
+		RescueStuckJobsAfter: rescueAfter,
+		Logger:               slog.New(warnings{e.Log.Handler()}),
+	})
+}
+
+// turns plans at every slot, every poke and at least every turnEvery, until it is told to stop.
+func (e *Engine) turns(ctx context.Context, stop <-chan struct{}, q *queue) {
+	for {
+		next := e.turn(ctx, q)
+		timer := time.NewTimer(next)
+		select {
+		case <-ctx.Done():
+		case <-stop:
+		case <-e.Poke:
+			timer.Stop()
+			continue
+		case <-timer.C:
+			continue
+		}
+		timer.Stop()
+		return
+	}
+}
+
+// turn does all that a replica owes the others, and answers how long there is nothing more to do.
+func (e *Engine) turn(ctx context.Context, q *queue) time.Duration {
+	next, err := e.plan(ctx)
+	if err == nil {
+		var lost []load.Lost
+		if lost, err = e.Warehouse.Reap(ctx); err == nil {
+			for _, l := range lost {
+				e.Log.Warn("run was silent, it is lost and its slot due again", slog.String("job", l.Job), slog.Int64("run_id", l.RunID))
+			}
+			err = e.distribute(ctx, q)
+		}
+	}
+	if err != nil && ctx.Err() == nil {
+		e.complain("planner waits", err)
+		return turnEvery
+	}
+	e.away = false
+	return next
+}
+
+// complain logs a failure when it begins, not at every try.
+func (e *Engine) complain(message string, err error) {
+	if !e.away {
+		e.Log.Warn(message, slog.Any("error", err))
+	}
+	e.away = true
+}
+
+// warnings lets through what the queue says from warnings upwards.
+type warnings struct{ slog.Handler }
+
+// Enabled lets warnings and errors through.
+func (w warnings) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn && w.Handler.Enabled(ctx, level)
+}
+
+// WithAttrs keeps the threshold.
+func (w warnings) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return warnings{w.Handler.WithAttrs(attrs)}
+}
+
+// WithGroup keeps the threshold.
+func (w warnings) WithGroup(name string) slog.Handler { return warnings{w.Handler.WithGroup(name)} }

@@ -1,0 +1,331 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"syncd/extract"
+	"syncd/load"
+)
+
+// endWithin bounds how long a run that is over may wait for Postgres to write so.
+const endWithin = 10 * time.Second
+
+// Runner carries out runs. It is safe for concurrent use.
+type Runner struct {
+	Warehouse *load.Warehouse
+	Log       *slog.Logger
+	Holder    string        // who holds the claims: host and process
+	BeatEvery time.Duration // 0: load.BeatEvery
+}
+
+// Run carries out one run of a job and reports it. The error says why it did not succeed; a run that ended with a
+// mismatch has none, its report says what. Answers *load.BusyError and *load.SettledError without a run (RunID is 0).
+//
+// ctx is the second signal: when it ends, what is under way is cut and its cause kept. Options.Stop is the first.
+func (r *Runner) Run(ctx context.Context, o load.Order, open Open, opt Options) (Report, error) {
+	if o.Holder == "" {
+		o.Holder = r.Holder
+	}
+	rep := Report{RunDetail: load.RunDetail{RunRow: load.RunRow{Job: o.Job, Kind: o.Kind, Schema: o.Schema}}, Full: true}
+	if opt.DryRun {
+		return r.dryRun(ctx, o, open, opt, rep)
+	}
+	started := time.Now()
+	run, err := r.Warehouse.Begin(ctx, o)
+	if err != nil {
+		return rep, err
+	}
+	rep.RunID = run.ID()
+	x := &execution{
+		w: r.Warehouse, run: run, order: o, open: open, opt: opt, rep: &rep,
+		log: r.Log.With(slog.String("job", o.Job), slog.String("source", o.Source), slog.Int64("run_id", run.ID())),
+	}
+	x.log.Info("run began", slog.String("kind", o.Kind))
+
+	work, cancel := context.WithCancelCause(ctx)
+	quiet := r.beat(work, run, cancel)
+	err = x.work(work)
+	err = x.end(work, err)
+	cancel(nil)
+	quiet()
+
+	rep.Took = time.Since(started)
+	x.report(ctx)
+	x.tell(Ended)
+	x.logEnd(err)
+	return rep, err
+}
+
+// beat says every BeatEvery that the run is alive, and cuts it when its claim was taken. The func that it returns waits
+// for its goroutine, after ctx has ended.
+func (r *Runner) beat(ctx context.Context, run *load.Run, cut context.CancelCauseFunc) (wait func()) {
+	every := r.BeatEvery
+	if every == 0 {
+		every = load.BeatEvery
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			err := run.Beat(ctx)
+			switch {
+			case errors.As(err, new(*load.StaleError)):
+				cut(err)
+				return
+			case err != nil && ctx.Err() == nil:
+				r.Log.Warn("beat failed", slog.Int64("run_id", run.ID()), slog.Any("error", err))
+			}
+		}
+	}()
+	return func() { <-done }
+}
+
+// execution is one run under way; one goroutine uses it.
+type execution struct {
+	w     *load.Warehouse
+	run   *load.Run
+	order load.Order
+	open  Open
+	opt   Options
+	rep   *Report
+	log   *slog.Logger
+
+	event    Event
+	ending   load.Ending
+	read     tally
+	source   *extract.Structure
+	proof    *extract.Proof
+	warnings []string
+}
+
+// work does all of the run but its ending. A source whose structure changes under the pull is asked to describe itself
+// once more.
+func (x *execution) work(ctx context.Context) error {
+	err := x.attempt(ctx)
+	if err != nil && extract.KindOf(err) == extract.KindDrift && ctx.Err() == nil {
+		x.log.Info("structure changed during the pull, starting again", slog.Any("error", err))
+		err = x.attempt(ctx)
+	}
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// attempt describes, agrees, pulls and proves, once. A panic of a source or of ours fails this run, not the process;
+// what was panicked with may hold a value and is not told.
+func (x *execution) attempt(ctx context.Context) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			x.log.Error("run panicked", slog.String("stack", string(debug.Stack())))
+			err = extract.Errorf(extract.KindInternal, "run "+x.order.Job, "a defect of syncd: panic of type %T", p)
+		}
+	}()
+	x.read, x.proof = tally{}, nil
+	x.ending = load.Ending{Requests: x.ending.Requests, Bytes: x.ending.Bytes}
+	x.tell(Describing)
+	src, err := x.open(ctx)
+	if err != nil {
+		return err
+	}
+	if x.source, err = src.Describe(ctx); err != nil {
+		return err
+	}
+	if err := x.agree(ctx); err != nil {
+		return err
+	}
+	if x.stopped() {
+		return ErrStopped
+	}
+	since, err := x.run.Since(ctx, true) // every run reads everything and compares
+	if err != nil {
+		return err
+	}
+	x.tell(Pulling)
+	x.proof, err = src.Pull(ctx, since, func(b *extract.Batch) error { return x.load(ctx, b) })
+	if x.proof != nil {
+		x.ending.Requests += x.proof.Requests
+		x.ending.Bytes += x.proof.Bytes
+	}
+	if err != nil {
+		return err
+	}
+	return x.prove(ctx, since.Stored)
+}
+
+// agree binds the job to its source and makes the tables agree with the source's structure.
+func (x *execution) agree(ctx context.Context) error {
+	x.tell(Agreeing)
+	x.rep.Title = x.source.Identity.Title
+	x.warnings = append([]string(nil), x.source.Warnings...)
+	if err := x.run.Bind(ctx, x.source.Identity); err != nil {
+		return err
+	}
+	changes, err := x.run.Agree(ctx, x.source)
+	if err != nil {
+		return err
+	}
+	x.rep.Changes = changes
+	for _, c := range changes.Pending {
+		x.warnings = append(x.warnings, fmt.Sprintf("waiting: %s: %s", c.Detail, c.Reason))
+	}
+	first, err := x.first(ctx)
+	if err != nil {
+		return err
+	}
+	x.ending.Drift = drift(changes, first)
+	return nil
+}
+
+// first reports whether the job never ran before.
+func (x *execution) first(ctx context.Context) (bool, error) {
+	earlier, err := x.w.Runs(ctx, load.RunFilter{Job: x.order.Job, Before: x.run.ID(), Limit: 1})
+	return len(earlier) == 0, err
+}
+
+// drift counts what changed at the source: indexes and comments are ours, and the tables of a first run are new to
+// nobody.
+func drift(c *load.Changes, first bool) (n int64) {
+	for _, list := range [][]load.Change{c.Applied, c.Pending} {
+		for _, change := range list {
+			switch change.Kind {
+			case "index", "comment":
+			case "create":
+				if !first {
+					n++
+				}
+			default:
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// load hands one batch to the warehouse. The first signal ends the run after it.
+func (x *execution) load(ctx context.Context, b *extract.Batch) error {
+	started := time.Now()
+	result, err := x.run.Load(ctx, b)
+	if err != nil {
+		return err
+	}
+	x.read.add(b, result)
+	x.event.Batches++
+	rows := result.Total().Read
+	x.event.Rows += rows
+	x.event.Done, x.event.Total = b.Done, b.Total
+	x.tell(Pulling)
+	x.log.Debug("batch loaded", slog.Int64("batch", x.event.Batches), slog.Int64("rows", rows), slog.Duration("took", time.Since(started)))
+	if x.stopped() {
+		return ErrStopped
+	}
+	return nil
+}
+
+func (x *execution) stopped() bool {
+	select {
+	case <-x.opt.Stop: // a nil channel is never ready
+		return true
+	default:
+		return false
+	}
+}
+
+func (x *execution) tell(p Phase) {
+	if x.opt.Progress == nil {
+		return
+	}
+	x.event.Job, x.event.RunID, x.event.Phase = x.order.Job, x.run.ID(), p
+	x.opt.Progress(x.event)
+}
+
+// end writes the ending of the run. It does so under a context of its own: the run may just have been cut.
+func (x *execution) end(ctx context.Context, err error) error {
+	if errors.As(err, new(*load.StaleError)) {
+		x.rep.State = load.LostState
+		return err // whoever took the claim has ended the run
+	}
+	x.ending.Warnings = x.warnings
+	x.conclude(ctx, err)
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
+	defer cancel()
+	e := x.ending
+	x.rep.State, x.rep.Verdict, x.rep.Reason = e.State, e.Verdict, e.Reason
+	x.rep.ErrorKind, x.rep.Error, x.rep.Next = string(e.ErrorKind), e.Error, e.Next
+	x.rep.Proofs, x.rep.Warnings, x.rep.Requests, x.rep.Bytes = e.Proofs, e.Warnings, e.Requests, e.Bytes
+	if failed := x.run.End(late, e); failed != nil {
+		x.log.Error("run could not be ended, it will be found silent", slog.Any("error", failed))
+		if err == nil {
+			x.rep.State, x.rep.Verdict = load.LostState, ""
+		}
+		return errors.Join(err, failed)
+	}
+	return err
+}
+
+// conclude says what an error means for the run.
+func (x *execution) conclude(ctx context.Context, err error) {
+	e := &x.ending
+	if err == nil {
+		if e.State = load.Succeeded; e.Verdict == load.Mismatch {
+			e.State = load.Failed
+		}
+		return
+	}
+	e.Error = err.Error()
+	var known *extract.Error
+	if errors.As(err, &known) {
+		e.Next = known.Next
+	}
+	switch {
+	case errors.Is(err, ErrStopped):
+		e.State, e.Reason, e.Error = load.Cancelled, ErrStopped.Error(), ""
+	case ctx.Err() != nil:
+		e.State, e.Reason, e.Error = load.Cancelled, "cut: "+err.Error(), ""
+	case extract.KindOf(err) == extract.KindHeld:
+		e.State, e.ErrorKind = load.Held, extract.KindHeld
+	default:
+		e.State, e.ErrorKind = load.Failed, extract.KindOf(err)
+	}
+}
+
+// report completes the report with what the ledger holds of the run.
+func (x *execution) report(ctx context.Context) {
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
+	defer cancel()
+	d, err := x.w.RunDetail(late, x.run.ID())
+	if err != nil {
+		x.log.Warn("run could not be read back", slog.Any("error", err))
+		return
+	}
+	x.rep.RunDetail = *d
+}
+
+func (x *execution) logEnd(err error) {
+	r := x.rep
+	attrs := []any{
+		slog.String("state", string(r.State)), slog.String("verdict", string(r.Verdict)), slog.Duration("took", r.Took),
+		slog.Int64("rows", r.Read), slog.Int64("batches", r.Batches),
+	}
+	if err != nil {
+		x.log.Error("run ended", append(attrs, slog.String("kind", string(extract.KindOf(err))), slog.Any("error", err))...)
+		return
+	}
+	if r.Reason != "" {
+		x.log.Warn("run ended", append(attrs, slog.String("reason", r.Reason))...)
+		return
+	}
+	x.log.Info("run ended", attrs...)
+}
