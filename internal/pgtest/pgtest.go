@@ -43,7 +43,10 @@ type server struct {
 }
 
 // Main is the whole TestMain of a package: it runs the tests, stops the server, and fails where a goroutine was left.
-func Main(m *testing.M) {
+func Main(m *testing.M) { os.Exit(Run(m)) }
+
+// Run is Main for a TestMain that has more to do: it returns the exit code.
+func Run(m interface{ Run() int }) int {
 	shared.run = true
 	code := m.Run()
 	if err := shared.stop(); err != nil {
@@ -56,7 +59,7 @@ func Main(m *testing.M) {
 			code = 1
 		}
 	}
-	os.Exit(code)
+	return code
 }
 
 // Quiet are the goroutines that a leak check has to leave alone: pgxpool's health check, which ends a moment after
