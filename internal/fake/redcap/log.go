@@ -35,6 +35,9 @@ type LogEntry struct {
 
 // writeLog appends a row at the project's present time. The lock is held.
 func (p *Project) writeLog(r logRow) {
+	if p.silent {
+		return
+	}
 	if r.at.IsZero() {
 		r.at = p.now()
 	}
@@ -111,6 +114,8 @@ func (p *Project) logCall(u *User, rq *Request) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	defer func(was bool) { p.silent = was }(p.silent)
+	p.silent = false
 	p.writeLog(logRow{kind: kind, user: u.Name, action: action, details: details})
 }
 

@@ -2,6 +2,7 @@ package redcap
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"strconv"
@@ -91,6 +92,7 @@ type Project struct {
 	now    func() time.Time
 	zone   *time.Location
 	nextEv int
+	silent bool // changes write no log rows
 }
 
 // mappingRow is one designated (event, form) pair.
@@ -104,7 +106,8 @@ func newProject(info Info) *Project {
 		info.Language = "English"
 	}
 	if info.ID == 0 {
-		info.ID = 100 + int(sha256.Sum256([]byte(info.Title))[0])
+		sum := sha256.Sum256([]byte(info.Title))
+		info.ID = 100 + int(binary.BigEndian.Uint16(sum[:]))
 	}
 	if info.Created.IsZero() {
 		info.Created = time.Date(2024, 10, 10, 20, 21, 18, 0, time.UTC)

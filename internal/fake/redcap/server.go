@@ -230,6 +230,9 @@ func (c *call) run() {
 		c.w = &bodyWriter{ResponseWriter: c.w, to: z}
 	}
 	c.serve()
+	if c.rq.Fault == Reset {
+		panic(http.ErrAbortHandler) // the body was shorter than the fault allows
+	}
 }
 
 // holder finds the project and user of a token. White space counts: a token with a newline is another token.

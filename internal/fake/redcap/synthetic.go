@@ -2,6 +2,8 @@ package redcap
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -81,8 +83,7 @@ func Synthetic(spec Spec) *Project {
 	}
 	p.synthesizeFields(&spec)
 	p.synthesizeEvents(&spec)
-	p.store.gen = &generator{spec: spec, p: p, shapes: shapesByStem(), forms: append([]*Form(nil), p.forms...), events: append([]*Event(nil), p.events...)}
-	p.store.gen.fields = append([]*Field(nil), p.fields...)
+	p.store.gen = newGenerator(spec, p)
 	return p
 }
 
@@ -139,14 +140,34 @@ func (p *Project) synthesizeEvents(spec *Spec) {
 	}
 }
 
-// generator computes records.
+// generator computes records. It keeps its own copy of the structure, so that later changes of the project do not
+// change the values of records that nobody touched.
 type generator struct {
 	spec   Spec
-	p      *Project
 	forms  []*Form
 	fields []*Field
 	events []*Event
+	dags   []DAG
+	codes  []Code
 	shapes map[string]*shape
+}
+
+func newGenerator(spec Spec, p *Project) *generator {
+	g := &generator{spec: spec, dags: slices.Clone(p.dags), codes: slices.Clone(p.codes), shapes: shapesByStem()}
+	for _, f := range p.forms {
+		form := *f
+		g.forms = append(g.forms, &form)
+	}
+	for _, f := range p.fields {
+		field := *f
+		g.fields = append(g.fields, &field)
+	}
+	for _, e := range p.events {
+		event := *e
+		event.forms, event.repeating = maps.Clone(e.forms), maps.Clone(e.repeating)
+		g.events = append(g.events, &event)
+	}
+	return g
 }
 
 func (g *generator) id(i int) string { return string(g.appendID(nil, i)) }
@@ -187,7 +208,7 @@ func (g *generator) record(pos int) *record {
 	r := &record{id: g.id(pos)}
 	if n := g.spec.DAGs; n > 0 {
 		if k := d.below(n + 1); k < n {
-			r.dag = g.p.dags[k].ID
+			r.dag = g.dags[k].ID
 		}
 	}
 	for i, e := range g.events {
@@ -245,7 +266,7 @@ func (g *generator) fill(d *dice, r *row, form int) {
 		case int(roll%100) < g.spec.Empty:
 			continue
 		case g.spec.Missing && roll>>8%50 == 0 && f.Type != "calc" && f.Type != "descriptive" && f.Type != "file":
-			code := g.p.codes[roll>>16%uint64(len(g.p.codes))].Code
+			code := g.codes[roll>>16%uint64(len(g.codes))].Code
 			if f.Type == "checkbox" {
 				r.values[f.key+"("+code+")"] = "1"
 			} else {
@@ -259,7 +280,7 @@ func (g *generator) fill(d *dice, r *row, form int) {
 		g.shapes[stemOf(f.key)].fill(d, f, r.values)
 	}
 	r.values[name+"_complete"] = strconv.Itoa(d.below(3))
-	if g.p.info.Surveys && g.forms[form].Survey {
+	if g.forms[form].Survey {
 		r.values[name+"_timestamp"] = fmt.Sprintf("2024-03-%02d %02d:%02d:%02d", 1+d.below(28), d.below(24), d.below(60), d.below(60))
 		if d.below(10) == 0 {
 			r.values[name+"_timestamp"] = "[not completed]"

@@ -100,8 +100,10 @@ func (x *export) flush() {
 	if x.err != nil || len(x.buf) == 0 {
 		return
 	}
-	x.p.mu.RUnlock()
-	_, x.err = x.c.w.Write(x.buf)
-	x.p.mu.RLock()
+	func() {
+		x.p.mu.RUnlock()
+		defer x.p.mu.RLock() // also when a fault breaks the connection by panicking
+		_, x.err = x.c.w.Write(x.buf)
+	}()
 	x.buf = x.buf[:0]
 }

@@ -14,6 +14,9 @@ type countingWriter struct {
 	bytes  int64
 }
 
+// Unwrap lets a response controller reach the connection.
+func (w *countingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
 func (w *countingWriter) WriteHeader(status int) {
 	w.status = status
 	w.ResponseWriter.WriteHeader(status)
