@@ -49,10 +49,10 @@ func (c *Client) distrust(t *trace, err error) (words, next string) {
 	switch {
 	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return "the server does not speak TLS on this port", "check host and port of url"
+	case c.asked.Load() && t.unanswered() && (cut(err) || errors.As(err, &remote)):
+		return "the server asked for a client certificate, and there is none", "set client_cert and client_key"
 	case errors.As(err, &remote) && (remote.Op == "remote error" || remote.Op == "local error"):
 		return "TLS handshake failed: " + brief(remote.Err), ""
-	case c.asked.Load() && t.unanswered() && cut(err):
-		return "the server asked for a client certificate and ended the connection", "set client_cert and client_key"
 	}
 	if failed := t.failedHandshake(); failed != nil && !cut(failed) && !timedOut(failed) {
 		return "TLS handshake failed: " + brief(failed), ""

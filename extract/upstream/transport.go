@@ -1,11 +1,13 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -57,7 +59,7 @@ func (c *Client) proxyOf(setting string) (func(*http.Request) (*url.URL, error),
 	case setting == "none" || c.base.Scheme == "http" && setting == "":
 		return nil, nil
 	case setting == "":
-		return fromEnvironment, nil
+		return fromEnvironment()
 	case c.base.Scheme == "http":
 		return nil, fmt.Errorf("http:// is for loopback, which no proxy reaches")
 	}
@@ -72,13 +74,16 @@ func (c *Client) proxyOf(setting string) (func(*http.Request) (*url.URL, error),
 	return nil, fmt.Errorf("its scheme is none of http, https, socks5, socks5h")
 }
 
-// fromEnvironment reads HTTPS_PROXY and NO_PROXY; the error of net/http would print the URL with its password.
-func fromEnvironment(req *http.Request) (*url.URL, error) {
-	u, err := http.ProxyFromEnvironment(req)
-	if err != nil {
-		return nil, extract.Errorf(extract.KindConfig, "read HTTPS_PROXY", "not a URL like http://proxy.example.edu:3128")
+// fromEnvironment goes by HTTPS_PROXY and NO_PROXY. net/http passes over a proxy that it cannot read and would go
+// direct, which is not what was meant; its errors would print the password.
+func fromEnvironment() (func(*http.Request) (*url.URL, error), error) {
+	setting := cmp.Or(os.Getenv("HTTPS_PROXY"), os.Getenv("https_proxy"))
+	if _, err := url.Parse(setting); err != nil {
+		if _, err := url.Parse("http://" + setting); err != nil {
+			return nil, fmt.Errorf("HTTPS_PROXY of the environment is not a URL like http://proxy.example.edu:3128")
+		}
 	}
-	return u, nil
+	return http.ProxyFromEnvironment, nil
 }
 
 // proxyName returns host and port of the proxy that requests take.

@@ -15,7 +15,7 @@ import (
 	"syncd/extract"
 )
 
-// network is a server reached through pipes, so that time in a synctest bubble stands still until nothing moves.
+// pipes is a server reached through pipes, so that time in a synctest bubble stands still until nothing moves.
 type pipes struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -61,7 +61,12 @@ func bubble(t *testing.T, cfg Config, e Endpoint, handler http.HandlerFunc, test
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		p := newPipes()
-		server := &http.Server{Handler: handler, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
+		var serving sync.WaitGroup
+		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			serving.Add(1)
+			defer serving.Done()
+			handler(w, r)
+		}), ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
 		done := make(chan struct{})
 		go func() { defer close(done); _ = server.Serve(p) }()
 		var log bytes.Buffer
@@ -78,6 +83,7 @@ func bubble(t *testing.T, cfg Config, e Endpoint, handler http.HandlerFunc, test
 		c.Close()
 		_ = server.Close()
 		<-done
+		serving.Wait()
 		if leaks(log.String()) {
 			t.Error("the token is in the log")
 		}
