@@ -27,7 +27,7 @@ import (
 
 // Config is a configuration that was found to be free of problems.
 type Config struct {
-	Include  []string `toml:"include" doc:"Further files to read, as glob patterns; what they name must not be named twice. Only the main file includes."`
+	Include  []string `toml:"include" otherwise:"none" doc:"Further files to read, as glob patterns; what they name must not be named twice. Only the main file includes."`
 	Timezone string   `toml:"timezone" default:"UTC" doc:"Time zone of schedules and servers that name none."`
 	DataDir  string   `toml:"data_dir" path:"dir" otherwise:"none" doc:"Folder for what syncd keeps outside Postgres: the private Postgres itself."`
 

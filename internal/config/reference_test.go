@@ -1,0 +1,139 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// referencePath is the page that `make docs` writes.
+const referencePath = "../../docs/jobs.md"
+
+// section is a table of jobs.toml and the type whose fields are its keys.
+type section struct {
+	title, about string
+	of           reflect.Type
+}
+
+func sections() []section {
+	return []section{
+		{"Top level", "Before the first table of the file.", reflect.TypeFor[Config]()},
+		{"[postgres]", "The warehouse.", reflect.TypeFor[Postgres]()},
+		{"[serve]", "The daemon.", reflect.TypeFor[Serve]()},
+		{"[redcap.NAME]", "One REDCap server. Jobs refer to it as `redcap.NAME`.", reflect.TypeFor[Server]()},
+		{
+			"[job.NAME]", "One project that is pulled into one schema. Each key may also stand in `[defaults]`, for all jobs, and each but `source` in " +
+				"`[redcap.NAME.defaults]`, for the jobs of one server. A job's own key goes before its server's, that before the general one.",
+			reflect.TypeFor[Job](),
+		},
+	}
+}
+
+const referenceHead = `# jobs.toml, key by key
+
+Made from the program's own types by ` + "`make docs`" + `; a test fails where the two differ. ` + "[jobs.toml](../jobs.toml)" + ` is an example to begin with.
+
+The file is TOML and read strictly. An unknown or doubled key, a wrong type or a contradiction is an error, and so is every other mistake: all are listed at once, each
+with file, line and column, and nothing starts (exit code 2). ` + "`syncd config JOB`" + ` prints what holds for a job and where each value was set; ` + "`syncd check`" + ` looks at what
+the file refers to. A secret or file that is missing is a fault of the jobs that need it; the others run.
+
+**Names** of servers, jobs and schemas are 1 to 40 lower-case letters, digits and underscores and begin with a letter. They are not ` + "`syncd`, `public`, `information_schema` or `pg_...`" + `
+and do not end in ` + "`_labels`, `_deid`, `_meta`, `_deleted`, `_history` or `_test`" + `.
+
+**Paths** that are not absolute are found from the folder of the file that names them.
+
+**Secrets** stay outside the file and are read again at each use. A reference is one of
+
+| form | what is read |
+|---|---|
+| ` + "`env:NAME`" + ` | the environment variable |
+| ` + "`file:PATH`" + ` | a regular file that other users of the machine cannot get at (below ` + "`/run/secrets`" + ` the modes are the container's affair); one line ending at its end is taken off |
+| ` + "`cred:NAME`" + ` | a systemd credential (` + "`LoadCredential=`" + `), likewise |
+| ` + "`cmd:/PATH ARGUMENTS`" + ` | what a program prints within 10 s; split at spaces and run without a shell, so quotes mean nothing |
+
+The value is one line of at most 64 KiB without spaces around it. A secret written into jobs.toml itself is refused, and not repeated in the error.
+
+**Schedules** are five cron fields (minute, hour, day of month, month, day of week, Sunday being 0), ` + "`@hourly`, `@daily`, `@midnight`, `@weekly`, `@monthly`, `@yearly`, `@annually`" + `,
+or ` + "`@every 30m`" + `, which counts from the beginning of 1970 in UTC and may not be shorter than a minute. Where both days are restricted, either of them will do.
+` + "`CRON_TZ=Zone `" + ` in front names the zone. A time that the clock jumps over in spring is due right after the jump; an hour that it repeats in autumn counts once.
+`
+
+func TestReference(t *testing.T) {
+	var b strings.Builder
+	b.WriteString(referenceHead)
+	for _, s := range sections() {
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| key | type | default | meaning |\n|---|---|---|---|\n", s.title, s.about)
+		for _, k := range keysOf(s.of) {
+			if k.typ.Kind() == reflect.Struct && k.typ != secretType {
+				continue
+			}
+			if !strings.HasSuffix(strings.TrimSuffix(k.doc, "'"), ".") {
+				t.Errorf("%s %s has no sentence that says what it means: %q", s.title, k.name, k.doc)
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", k.name, typeName(k), defaultName(t, s, k), strings.ReplaceAll(k.doc, "|", `\|`))
+		}
+	}
+	if *update {
+		if err := os.WriteFile(referencePath, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(referencePath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(b.String(), string(got)); diff != "" {
+		t.Errorf("docs/jobs.md is stale, type: make docs (-types +page):\n%s", diff)
+	}
+}
+
+func TestEverySectionOfTheFileIsInTheReference(t *testing.T) {
+	known := map[reflect.Type]bool{}
+	for _, s := range sections() {
+		known[s.of] = true
+	}
+	for _, s := range sections() {
+		for _, k := range keysOf(s.of) {
+			if k.typ.Kind() == reflect.Struct && k.typ != secretType && !known[k.typ] {
+				t.Errorf("table %s of %s has no section", k.name, s.title)
+			}
+		}
+	}
+}
+
+func typeName(k key) string {
+	switch {
+	case k.typ == secretType:
+		return "secret"
+	case k.typ == reflect.TypeFor[time.Duration]():
+		return "duration"
+	case k.path:
+		return "path"
+	case len(k.oneof) > 0 && k.typ.Kind() == reflect.Slice:
+		return "list of `" + strings.Join(k.oneof, "`, `") + "`"
+	case len(k.oneof) > 0:
+		return "`" + strings.Join(k.oneof, "` or `") + "`"
+	case k.typ.Kind() == reflect.Slice:
+		return "list of texts"
+	case k.typ.Kind() == reflect.Int:
+		return "whole number"
+	case k.typ.Kind() == reflect.Bool:
+		return "`true` or `false`"
+	}
+	return "text"
+}
+
+func defaultName(t *testing.T, s section, k key) string {
+	if k.hasDef {
+		return "`" + k.def + "`"
+	}
+	if k.otherwise == "" {
+		t.Errorf("%s %s does not say what holds where it is left out", s.title, k.name)
+	}
+	return k.otherwise
+}
