@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -36,6 +37,15 @@ func lockDir(dir string) (*os.File, error) {
 		return nil, fmt.Errorf("claim folder %s: %w", dir, err)
 	}
 	return f, nil
+}
+
+// Free says whether a folder is claimed by no process.
+func Free(dir string) bool {
+	f, err := lockDir(dir)
+	if err != nil {
+		return false
+	}
+	return f.Close() == nil
 }
 
 // takeOver ends a server that an earlier, dead owner of the folder left behind. We hold the lock, so nobody uses it.
@@ -136,6 +146,9 @@ func (s *Server) initdb(ctx context.Context, dir, secret, locale string) error {
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr, cmd.Dir, cmd.Env = &out, &out, s.opts.Dir, environment()
 	cmd.SysProcAttr = s.owner.attributes()
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) } // its children too
+	runtime.LockOSThread() // see spawn
+	defer runtime.UnlockOSThread()
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("run initdb: %w: %s", err, tail(out.String()))
 	}

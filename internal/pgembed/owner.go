@@ -41,7 +41,11 @@ func chooseOwner(data string) (owner, error) {
 
 // makeDir makes the folder, closed to others, and proves that the owner can get there.
 func (o owner) makeDir(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	// Folders above are made so that another user gets through; the last one is closed below.
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return fmt.Errorf("make folder: %w", err)
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return fmt.Errorf("make folder: %w", err)
 	}
 	if err := o.take(dir); err != nil {
@@ -50,11 +54,30 @@ func (o owner) makeDir(dir string) error {
 	if err := os.Chmod(dir, 0o700); err != nil {
 		return fmt.Errorf("close folder to others: %w", err)
 	}
+	return o.reach(dir)
+}
+
+// Reachable says why a server cannot live in a folder (which need not exist): as root it runs as another user, who may
+// not get there. A caller may then choose another folder.
+func Reachable(dir string) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return fmt.Errorf("find folder: %w", err)
+	}
+	o, err := chooseOwner(filepath.Join(dir, "data"))
+	if err != nil {
+		return err
+	}
+	return o.reach(dir)
+}
+
+// reach looks at every folder above dir; those that are not there yet will be made by us.
+func (o owner) reach(dir string) error {
 	if !o.drop {
 		return nil
 	}
 	for parent := filepath.Dir(dir); ; parent = filepath.Dir(parent) {
-		if err := o.mayEnter(parent); err != nil {
+		if err := o.mayEnter(parent); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("%w: PostgreSQL refuses root and runs as user %s here, who cannot get to %s: choose a folder that it can enter (such as one below /var/lib or /tmp), or do not run as root",
 				err, o.name, dir)
 		}
