@@ -113,7 +113,7 @@ func (x *export) selected(changed map[string]bool, visit func(entry) bool) {
 		}
 		slices.SortFunc(list, x.compareIDs())
 		for _, id := range list {
-			if r := s.get(id); r != nil && !visit(entry{record: r}) {
+			if e, ok := s.lookup(id); ok && !visit(e) {
 				return
 			}
 		}

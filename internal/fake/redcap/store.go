@@ -77,6 +77,18 @@ func (s *store) get(id string) *record {
 	return s.extra[id]
 }
 
+// lookup finds a record without computing it.
+func (s *store) lookup(id string) (entry, bool) {
+	if s.gen != nil {
+		if i, ok := s.gen.index(id); ok {
+			r, changed := s.over[i]
+			return entry{record: r, pos: i}, !changed || r != nil
+		}
+	}
+	r := s.extra[id]
+	return entry{record: r}, r != nil
+}
+
 // put stores a record that was changed or is new.
 func (s *store) put(r *record) {
 	if s.gen != nil {
