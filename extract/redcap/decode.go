@@ -1,0 +1,336 @@
+package redcap
+
+import (
+	"bytes"
+	"encoding/hex"
+	"math"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"syncd/extract"
+)
+
+// decoder turns the rows of a response into rows of a batch.
+type decoder struct {
+	m     *model
+	l     *layout
+	sheet *sheet
+	gray  bool // a blank status means never opened
+	soft  map[string]int
+
+	arms    map[string]string // event -> arm
+	missing [][]byte
+	fields  map[string]*column // fields that a bound may name
+	other   []byte             // scratch
+	own     struct{ event, form, instance []byte }
+}
+
+func newDecoder(m *model, now time.Time) *decoder {
+	d := &decoder{m: m, sheet: new(sheet), gray: m.blankForGray(), arms: map[string]string{}, soft: map[string]int{}}
+	for _, e := range m.events {
+		d.arms[e.unique] = e.arm
+	}
+	for _, c := range m.missing {
+		if c.code != "" {
+			d.missing = append(d.missing, []byte(c.code))
+		}
+	}
+	d.fields = map[string]*column{}
+	for _, f := range m.forms {
+		for _, c := range f.columns {
+			if c.role == roleField {
+				d.fields[c.field.name()] = c
+			}
+			if c.soft != nil {
+				c.soft.setClock(c.pg.Type, now)
+			}
+		}
+	}
+	return d
+}
+
+// whole is what is gathered of a record over its rows.
+type whole struct {
+	group, survey []byte
+	arms          []string
+}
+
+// add decodes the rows of one record into f. rows are row numbers of the sheet. A row that cannot be read is a
+// reject of f.
+func (d *decoder) add(f *filling, id string, rows []int32) {
+	var w whole
+	for _, r := range rows {
+		d.row(f, id, int(r), &w)
+	}
+	d.recordRow(f, id, &w)
+	f.whole(id)
+}
+
+// row decodes one row of the export into the tables of the instruments that it has data of.
+func (d *decoder) row(f *filling, id string, r int, w *whole) {
+	if d.sheet.width(r) != d.l.width {
+		d.refuse(f, r, nil, "ragged row")
+		return
+	}
+	// A cell is valid until the next one is asked for: what is used on the way is copied.
+	d.own.event = append(d.own.event[:0], d.text(r, d.l.event)...)
+	event := d.own.event
+	if !storable(event) {
+		d.refuse(f, r, nil, "event name is not valid text")
+		return
+	}
+	instance, ok := d.instance(r)
+	if !ok {
+		d.refuse(f, r, nil, "repeat instance is not a number")
+		return
+	}
+	d.own.form = append(d.own.form[:0], d.text(r, d.l.form)...)
+	only := d.own.form
+	d.gather(w, r, event)
+	found := len(only) == 0
+	for i := range d.l.forms {
+		fl := &d.l.forms[i]
+		if len(only) > 0 {
+			if fl.form.name != string(only) {
+				continue
+			}
+			found = true
+		}
+		if d.exists(fl, r) {
+			d.write(f, fl, r, id, event, instance)
+		}
+	}
+	if !found && !d.m.leftOut(string(only)) {
+		d.refuse(f, r, []string{id}, "unknown repeating instrument")
+	}
+}
+
+// leftOut reports whether rows of a repeating instrument are passed over on purpose.
+func (m *model) leftOut(form string) bool {
+	if m.skipped[form] {
+		return true
+	}
+	for _, f := range m.forms {
+		if f.name == form {
+			return f.unread
+		}
+	}
+	return false
+}
+
+// text returns a cell, and nothing where the response has no such column.
+func (d *decoder) text(r, column int) []byte {
+	if column < 0 {
+		return nil
+	}
+	return d.sheet.cell(r, column)
+}
+
+// storable reports whether Postgres can hold text.
+func storable(text []byte) bool { return utf8.Valid(text) && bytes.IndexByte(text, 0) < 0 }
+
+// instance returns the canonical repeat instance; 1 where nothing repeats.
+func (d *decoder) instance(r int) ([]byte, bool) {
+	cell := d.text(r, d.l.instance)
+	if len(cell) == 0 {
+		d.own.instance = append(d.own.instance[:0], '1')
+		return d.own.instance, true
+	}
+	if n, err := strconv.ParseInt(string(cell), 10, 32); err != nil || n < 1 || n > math.MaxInt32 || cell[0] == '0' || cell[0] == '+' {
+		return nil, false
+	}
+	d.own.instance = append(d.own.instance[:0], cell...)
+	return d.own.instance, true
+}
+
+// exists applies DESIGN section 5: a row exists where the status is set, or any field but a calculated one and an
+// unticked checkbox is not blank. A status of 0 counts only where the server tells it from never opened.
+func (d *decoder) exists(fl *formLayout, r int) bool {
+	if d.sheet.blank(r, fl.first, fl.end) {
+		return false
+	}
+	if fl.status >= 0 {
+		if status := d.sheet.cell(r, fl.status); len(status) > 0 && (d.gray || string(status) != "0") {
+			return true
+		}
+	}
+	for _, w := range fl.watched {
+		cell := d.sheet.cell(r, w.at)
+		if len(cell) > 0 && !(w.option && string(cell) == "0") {
+			return true
+		}
+	}
+	return false
+}
+
+// write appends a row to each part of an instrument.
+func (d *decoder) write(f *filling, fl *formLayout, r int, id string, event, instance []byte) {
+	for i, p := range fl.form.parts {
+		tr := f.rows[p.table]
+		tr.begin(id, event, instance, true)
+		rows := tr.rows
+		if d.m.lead == 4 {
+			d.plain(rows, groupColumnName, d.text(r, d.l.dag))
+		}
+		places := fl.parts[i]
+		for j, c := range p.columns {
+			if places[j] < 0 {
+				rows.Null()
+				continue
+			}
+			d.cell(rows, c, r, d.sheet.cell(r, places[j]))
+		}
+		rows.End()
+	}
+}
+
+// cell appends one value: as its type, as a missing-data code, or as what does not fit.
+func (d *decoder) cell(rows *extract.Rows, c *column, r int, value []byte) {
+	if len(value) == 0 {
+		rows.Null()
+		return
+	}
+	if d.isMissing(c, value) {
+		rows.Null()
+		rows.Note(extract.MissingCode, c.pg.Name, string(value))
+		return
+	}
+	dst := rows.Open()
+	from := len(dst)
+	dst, err := c.encode(dst, value)
+	if err != nil {
+		rows.Null()
+		rows.Note(extract.NonConforming, c.pg.Name, kept(value))
+		return
+	}
+	rows.Close(dst)
+	if c.soft != nil {
+		c.soft.judge(dst[from:], func(field string) []byte { return d.otherField(r, field) })
+	}
+}
+
+// plain appends text that has no dictionary.
+func (d *decoder) plain(rows *extract.Rows, name string, value []byte) {
+	switch {
+	case len(value) == 0:
+		rows.Null()
+	case !storable(value):
+		rows.Null()
+		rows.Note(extract.NonConforming, name, kept(value))
+	default:
+		rows.Close(append(rows.Open(), value...))
+	}
+}
+
+// kept is how a value that does not fit is kept: as it is where it is text, else as \x and hexadecimal digits.
+func kept(value []byte) string {
+	if storable(value) {
+		return string(value)
+	}
+	return `\x` + hex.EncodeToString(value)
+}
+
+// notCompleted is what stands for the completion time of a survey that was begun.
+const notCompleted = "[not completed]"
+
+// isMissing reports whether a value is a code that stands in place of one. A status never is; options of a checkbox
+// have columns of their own for codes.
+func (d *decoder) isMissing(c *column, value []byte) bool {
+	switch c.role {
+	case roleSurvey:
+		return string(value) == notCompleted
+	case roleField:
+		for _, code := range d.missing {
+			if string(code) == string(value) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// otherField returns the canonical text of another field of the same row, and nil where it has none.
+func (d *decoder) otherField(r int, name string) []byte {
+	c := d.fields[name]
+	at, known := d.l.places[name]
+	if c == nil || !known {
+		return nil
+	}
+	value := d.sheet.cell(r, at)
+	if len(value) == 0 || d.isMissing(c, value) {
+		return nil
+	}
+	var err error
+	if d.other, err = c.encode(d.other[:0], value); err != nil {
+		return nil
+	}
+	return d.other
+}
+
+// gather keeps what the record's own row will say.
+func (d *decoder) gather(w *whole, r int, event []byte) {
+	if g := d.text(r, d.l.dag); len(g) > 0 {
+		w.group = append(w.group[:0], g...)
+	}
+	if v := d.text(r, d.l.survey); len(v) > 0 && len(w.survey) == 0 {
+		w.survey = append(w.survey[:0], v...)
+	}
+	if arm := d.arms[string(event)]; arm != "" && !contains(w.arms, arm) {
+		w.arms = append(w.arms, arm)
+	}
+}
+
+func contains(list []string, s string) bool {
+	for _, l := range list {
+		if l == s {
+			return true
+		}
+	}
+	return false
+}
+
+// recordRow appends the record's own row.
+func (d *decoder) recordRow(f *filling, id string, w *whole) {
+	f.record.begin(id, nil, nil, false)
+	rows := f.record.rows
+	columns := rows.Table.Columns[1:]
+	if d.m.lead == 4 {
+		d.plain(rows, columns[0].Name, w.group)
+		columns = columns[1:]
+	}
+	d.plain(rows, columns[0].Name, w.survey)
+	if len(w.arms) == 0 {
+		rows.Null()
+	} else {
+		dst := rows.Open()
+		for i, arm := range w.arms {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = append(dst, arm...)
+		}
+		rows.Close(dst)
+	}
+	rows.End()
+}
+
+// refuse keeps a row that cannot be read, as it came. Without a key nothing of the batch's scope is moved out.
+func (d *decoder) refuse(f *filling, r int, key []string, rule string) {
+	f.reject = append(f.reject, extract.Reject{
+		Table: d.m.record, Key: key, Rule: rule, Raw: bytes.Clone(d.sheet.row(r)),
+	})
+}
+
+// softCounts returns the values outside soft ranges, by rule.
+func (d *decoder) softCounts() map[string]int {
+	counts := map[string]int{}
+	for _, f := range d.m.forms {
+		for _, c := range f.columns {
+			if c.soft != nil {
+				c.soft.count(counts)
+			}
+		}
+	}
+	return counts
+}

@@ -1,0 +1,282 @@
+package redcap
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/zeebo/xxh3"
+
+	"syncd/extract"
+	"syncd/extract/upstream"
+)
+
+// idBytes bounds the list of ids: three million of them, each in several events.
+const idBytes = 4 << 30
+
+// keyBytes is the longest key that the warehouse takes.
+const keyBytes = 2_000
+
+// idList is the records that the server lists, each once.
+type idList struct {
+	ids     *extract.KeySet
+	refused map[string]int   // by reason
+	out     *extract.KeySet  // the refused ones that are text
+	rejects []extract.Reject // the refused ones that are not
+	at      time.Time        // server's clock when it was asked for
+}
+
+// Reasons why an id that is listed is not read.
+const (
+	refusedText   = "record id is not valid text"
+	refusedLong   = "record id over 2,000 bytes"
+	refusedTwin   = "record id differs from another in case only"
+	refusedFilter = "outside records_where"
+)
+
+// listIDs asks for every record id. JSON, because an empty list is unmistakable there (reference 2.4).
+func (s *Source) listIDs(ctx context.Context, where string) (*idList, error) {
+	l := &idList{at: s.serverTime(s.cfg.Now())}
+	err := s.streamIDs(ctx, s.model.snapshot, where, func() {
+		l.ids, l.out = new(extract.KeySet), new(extract.KeySet)
+		l.refused, l.rejects = map[string]int{}, nil
+	}, func(raw []byte) bool {
+		s.addID(l, raw)
+		return true
+	})
+	if err != nil {
+		return nil, err
+	}
+	l.dropTwins()
+	l.ids.Sort()
+	l.out.Sort()
+	return l, nil
+}
+
+func (s *Source) addID(l *idList, raw []byte) {
+	if n := l.ids.Len(); n > 0 && l.ids.At(n-1) == string(raw) {
+		return // the next event or instance of the same record
+	}
+	switch {
+	case len(raw) == 0:
+	case !storable(raw):
+		l.refused[refusedText]++
+		l.rejects = append(l.rejects, extract.Reject{
+			Table: s.model.record, Column: s.model.record.Columns[0].Name, Rule: refusedText, Raw: bytes.Clone(raw),
+		})
+	case len(raw) > keyBytes:
+		l.refused[refusedLong]++
+		l.rejects = append(l.rejects, extract.Reject{
+			Table: s.model.record, Column: s.model.record.Columns[0].Name, Rule: refusedLong, Raw: bytes.Clone(raw),
+		})
+	default:
+		l.ids.Add(string(raw))
+	}
+}
+
+// firstID returns one id of the project, and nothing where it has none.
+func (s *Source) firstID(ctx context.Context, p *snapshot) (string, error) {
+	found := ""
+	err := s.streamIDs(ctx, p, "", func() { found = "" }, func(raw []byte) bool {
+		found = string(raw)
+		return !storable(raw)
+	})
+	return found, err
+}
+
+// errEnough ends a stream that has told what was asked.
+var errEnough = errors.New("enough was read")
+
+// streamIDs calls yield with the id of every row, until it returns false. reset is called before each attempt.
+func (s *Source) streamIDs(ctx context.Context, p *snapshot, where string, reset func(), yield func(raw []byte) bool) error {
+	q := question{
+		what: "list record ids", resource: "record, ids only", content: "record", maxBody: idBytes,
+	}
+	token, err := s.token(ctx)
+	if err != nil {
+		return err
+	}
+	var body params
+	body.add("token", token)
+	for _, kv := range [][2]string{{"content", "record"}, {"format", "json"}, {"returnFormat", "json"}, {"type", "flat"}, {"fields[0]", p.idField}} {
+		body.add(kv[0], kv[1])
+	}
+	if where != "" {
+		body.add("filterLogic", where)
+	}
+	request := upstream.Request{Resource: q.resource, Body: body.text, MaxBody: q.maxBody}
+	err = s.cfg.Client.Do(ctx, request, func(r *upstream.Response) error {
+		reset()
+		return readIDs(r.Body, p.idField, yield)
+	})
+	if errors.Is(err, errEnough) {
+		return nil
+	}
+	if err != nil {
+		return s.explain(q, err)
+	}
+	return nil
+}
+
+// readIDs reads a JSON list of rows as it comes in.
+func readIDs(r io.Reader, idField string, yield func(raw []byte) bool) error {
+	head := make([]byte, 4<<10)
+	n, err := io.ReadFull(r, head)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		return err
+	}
+	checked, fault := checkBody(head[:n])
+	if fault != nil {
+		return retryBlank(fault)
+	}
+	dec := newJSON(io.MultiReader(bytes.NewReader(checked), r))
+	fail := func(err error) error { return errorText(checked, fmt.Errorf("%w: %w", errWrongAnswer, err)) }
+	if dec.PeekKind() == '{' {
+		return fail(errNotList)
+	}
+	if err := expect(dec, '['); err != nil {
+		return fail(err)
+	}
+	var text []byte
+	for dec.PeekKind() == '{' {
+		if text, err = readID(dec, idField, text); err != nil {
+			return fail(err)
+		}
+		if !yield(text) {
+			return errEnough
+		}
+	}
+	if err := expect(dec, ']'); err != nil {
+		return fail(err)
+	}
+	if err := atEnd(dec); err != nil {
+		return fail(err)
+	}
+	return nil
+}
+
+// retryBlank lets an empty answer, which a busy server gives with status 200, be asked for again.
+func retryBlank(e *extract.Error) error {
+	if errors.Is(e.Cause, errBlank) {
+		return upstream.Retry(e)
+	}
+	return e
+}
+
+// readID reads one row and returns the bytes of its record id, appended to buf[:0].
+func readID(dec *jsontext.Decoder, idField string, buf []byte) ([]byte, error) {
+	if err := expect(dec, '{'); err != nil {
+		return nil, err
+	}
+	found := false
+	for dec.PeekKind() != '}' {
+		name, err := dec.ReadValue()
+		if err != nil {
+			return nil, jsonError(err)
+		}
+		isID := !found && string(name[1:len(name)-1]) == idField
+		value, err := dec.ReadValue()
+		if err != nil {
+			return nil, jsonError(err)
+		}
+		if !isID {
+			continue
+		}
+		found, buf = true, buf[:0]
+		switch {
+		case value.Kind() != '"':
+			buf = append(buf, value...)
+		case bytes.IndexByte(value, '\\') < 0:
+			buf = append(buf, value[1:len(value)-1]...)
+		default:
+			buf = appendUnescaped(buf, value)
+		}
+	}
+	if !found {
+		return nil, errors.New("a row without record id")
+	}
+	return buf, expect(dec, '}')
+}
+
+// appendUnescaped undoes the escapes of a JSON string and leaves bytes that are not UTF-8 as they are, so that
+// they are found out instead of replaced.
+func appendUnescaped(dst []byte, value jsontext.Value) []byte {
+	text, err := jsontext.AppendUnquote(nil, value)
+	if err != nil && !storable(value) {
+		return append(dst, value...)
+	}
+	return append(dst, text...)
+}
+
+// dropTwins leaves of ids that differ in case only the one that was listed last: to the server they are one record.
+// It must be called before the set is sorted, while ids still stand in the order of the list.
+func (l *idList) dropTwins() {
+	if !mixedCase(l.ids) {
+		return
+	}
+	type folded struct {
+		hash uint64
+		at   int32
+	}
+	all := make([]folded, l.ids.Len())
+	for i := range all {
+		all[i] = folded{xxh3.HashString(strings.ToLower(l.ids.At(i))), int32(i)}
+	}
+	slices.SortFunc(all, func(a, b folded) int {
+		if a.hash != b.hash {
+			if a.hash < b.hash {
+				return -1
+			}
+			return 1
+		}
+		return int(a.at - b.at)
+	})
+	losers := map[int32]bool{}
+	for i := 1; i < len(all); i++ {
+		if all[i-1].hash == all[i].hash && l.ids.At(int(all[i-1].at)) != l.ids.At(int(all[i].at)) {
+			losers[all[i-1].at] = true
+		}
+	}
+	if len(losers) == 0 {
+		return
+	}
+	kept, out := new(extract.KeySet), new(extract.KeySet)
+	for i := range l.ids.Len() {
+		if losers[int32(i)] {
+			out.Add(l.ids.At(i))
+		} else {
+			kept.Add(l.ids.At(i))
+		}
+	}
+	kept.Sort()
+	out.Sort()
+	for id := range out.All() { // one that is listed again further down may have won there
+		if !kept.Has(id) {
+			l.refused[refusedTwin]++
+			l.out.Add(id)
+		}
+	}
+	l.ids = kept
+}
+
+// mixedCase reports whether the ids have letters of both cases, without which there are no twins.
+func mixedCase(ids *extract.KeySet) bool {
+	lower, upper := false, false
+	for id := range ids.All() {
+		for i := range len(id) {
+			c := id[i]
+			lower = lower || c >= 'a' && c <= 'z' || c >= 0x80
+			upper = upper || c >= 'A' && c <= 'Z' || c >= 0x80
+		}
+		if lower && upper {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,320 @@
+package redcap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"time"
+
+	"syncd/extract"
+	"syncd/extract/upstream"
+)
+
+// MarkServerTime is the mark that a finished pull leaves: the server's clock before its first request, RFC 3339, UTC.
+const MarkServerTime = "server_time"
+
+// Pull reads structure and records and hands them on. Every run reads everything; since tells only what is stored.
+func (s *Source) Pull(ctx context.Context, since extract.Since, yield func(*extract.Batch) error) (*extract.Proof, error) {
+	if s.model == nil {
+		return nil, extract.Errorf(extract.KindInternal, "pull", "Describe was not called")
+	}
+	for _, t := range s.model.meta.list {
+		if t.held {
+			continue
+		}
+		if err := yield(t.batch()); err != nil {
+			return nil, err
+		}
+	}
+	r := s.newReader(yield)
+	proof := &extract.Proof{}
+	var err error
+	if s.cfg.Options.pulls(pullRecords) {
+		proof, err = s.pullRecords(ctx, since, r)
+	} else {
+		err = r.flush(s.marks())
+	}
+	if err != nil {
+		return nil, err
+	}
+	requests, bytes := s.cfg.Client.Stats()
+	proof.Requests, proof.Bytes = requests-s.requests, bytes-s.bytes
+	return proof, nil
+}
+
+func (s *Source) marks() []extract.Mark {
+	return []extract.Mark{{Name: MarkServerTime, Value: s.serverTime(s.began).Format(time.RFC3339)}}
+}
+
+// pull is one reading of the records.
+type pull struct {
+	*Source
+	r             *reader
+	before, after *idList
+	all           *extract.KeySet // without records_where; nil where the job has none
+	gone          *extract.KeySet // listed before, in no later list, and not returned
+}
+
+// pullRecords reads every record that is listed, lists once more, and accounts for what came and went meanwhile.
+func (s *Source) pullRecords(ctx context.Context, since extract.Since, r *reader) (*extract.Proof, error) {
+	p := &pull{Source: s, r: r, gone: new(extract.KeySet)}
+	where := s.cfg.Options.RecordsWhere
+	var err error
+	if where != "" {
+		list, err := s.listIDs(ctx, "")
+		if err != nil {
+			return nil, err
+		}
+		p.all = list.ids
+	}
+	if p.before, err = s.listIDs(ctx, where); err != nil {
+		return nil, err
+	}
+	r.total = int64(p.before.ids.Len())
+	r.fill.reject = append(r.fill.reject, p.before.rejects...)
+	if len(p.before.rejects) > 0 {
+		if err := r.flush(nil); err != nil { // on their own: no key, so that nothing of their batch would be moved out
+			return nil, err
+		}
+	}
+	if err := p.readListed(ctx, where); err != nil {
+		return nil, err
+	}
+	if err := p.readOthers(ctx); err != nil {
+		return nil, err
+	}
+	vanished, err := p.vanished(ctx, since.Stored)
+	if err != nil {
+		return nil, err
+	}
+	if len(vanished) == 0 {
+		if err := r.flush(s.marks()); err != nil {
+			return nil, err
+		}
+		return p.proof(), nil
+	}
+	if err := r.flush(nil); err != nil {
+		return nil, err
+	}
+	return p.proof(), r.yield(p.vanishing(vanished))
+}
+
+// readListed reads the ids of the first list, and lists again.
+func (p *pull) readListed(ctx context.Context, where string) error {
+	next := listed(p.before.ids)
+	for {
+		if err := p.r.read(ctx, next); err != nil {
+			return err
+		}
+		after, err := p.listIDs(ctx, where)
+		if err != nil {
+			return err
+		}
+		p.after = after
+		if len(p.r.pending) < mostPending {
+			return nil
+		}
+		if err := p.settle(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// readOthers accounts for the ids that stand in one list only, and for those that were listed and not returned.
+func (p *pull) readOthers(ctx context.Context) error {
+	if err := p.settle(ctx); err != nil {
+		return err
+	}
+	created, lost := difference(p.after.ids, p.before.ids), difference(p.before.ids, p.after.ids)
+	p.r.total += int64(len(created))
+	if err := p.r.read(ctx, each(created)); err != nil {
+		return err
+	}
+	if err := p.settle(ctx); err != nil {
+		return err
+	}
+	if len(lost) == 0 {
+		return nil
+	}
+	if err := p.r.flush(nil); err != nil {
+		return err
+	}
+	p.r.gone, p.r.fill.again = p.gone.Add, true
+	defer func() { p.r.gone, p.r.fill.again = nil, false }()
+	if err := p.r.read(ctx, each(lost)); err != nil {
+		return err
+	}
+	p.gone.Sort()
+	return p.r.flush(nil)
+}
+
+// settle asks one by one for what was not returned although the last list still has it. What is not returned even
+// then fails the run: nothing may be taken for deleted.
+func (p *pull) settle(ctx context.Context) error {
+	var still []string
+	for _, id := range p.r.pending {
+		if p.after.ids.Has(id) {
+			still = append(still, id)
+		} // else it is lost, and read again as such
+	}
+	p.r.pending = nil
+	if len(still) == 0 {
+		return nil
+	}
+	if len(still) < mostPending {
+		for _, id := range still {
+			p.r.queue = append(p.r.queue, item{ids: []string{id}, second: true, patient: true})
+		}
+		if err := p.r.read(ctx, each(nil)); err != nil {
+			return err
+		}
+		still, p.r.pending = p.r.pending, nil
+	}
+	if len(still) == 0 {
+		return nil
+	}
+	e := &extract.Error{
+		Kind: extract.KindGarbled, What: "export records", Where: p.cfg.Server,
+		Cause: fmt.Errorf("%d records are listed and were not returned", len(still)),
+		Next:  "Nothing was deleted. Ask REDCap's administrator whether exports of this project are cut; skip_forms makes them smaller.",
+	}
+	if hashed(still) {
+		e.Kind, e.Next = extract.KindRights, "The record ids look like hashes: give the token's user the Full Data Set "+
+			"export right, not De-Identified."
+	}
+	return e
+}
+
+// hashShape is what De-Identified users see in place of a record id.
+var hashShape = regexp.MustCompile(`^[0-9a-f]{32}$`)
+
+func hashed(ids []string) bool {
+	for _, id := range ids {
+		if !hashShape.MatchString(id) {
+			return false
+		}
+	}
+	return true
+}
+
+// vanished finds the stored ids that are in neither list. That a project is empty is believed only if an export in
+// another format says so, too.
+func (p *pull) vanished(ctx context.Context, stored extract.Stored) ([][]string, error) {
+	if stored == nil {
+		return nil, nil
+	}
+	var keys [][]string
+	err := stored.Keys(ctx, p.model.record, func(key string) error {
+		if !p.before.ids.Has(key) && !p.after.ids.Has(key) || p.gone.Has(key) {
+			keys = append(keys, []string{key})
+		}
+		return nil
+	})
+	if err != nil || len(keys) == 0 || p.before.ids.Len() > 0 || p.after.ids.Len() > 0 || p.cfg.Options.RecordsWhere != "" {
+		return keys, err
+	}
+	return keys, p.proveEmpty(ctx)
+}
+
+// proveEmpty asks for the ids in CSV; any row says that the empty lists were not true.
+func (p *pull) proveEmpty(ctx context.Context) error {
+	q := question{
+		what: "prove that the project is empty", resource: "record, ids only", content: "record", format: "csv",
+		extra: func(b *params) {
+			b.add("type", "flat")
+			b.list("fields", []string{p.model.idField})
+		},
+	}
+	a, err := p.ask(ctx, q, nil)
+	if err != nil {
+		return err
+	}
+	var sh sheet
+	if err := sh.split(a.body); err != nil {
+		return p.explain(q, errorText(a.body, err))
+	}
+	if sh.len() > 1 || sh.len() == 1 && string(sh.cell(0, 0)) != p.model.idField {
+		return p.explain(q, errorText(a.body, errors.New("the list of record ids was empty, and an export is not")))
+	}
+	return nil
+}
+
+// vanishing is the one batch of a run that says what is gone, so that the brake sees all of it.
+func (p *pull) vanishing(keys [][]string) *extract.Batch {
+	reason := reasonGone
+	if p.cfg.Options.RecordsWhere != "" {
+		reason = "deleted at source or outside records_where"
+	}
+	return &extract.Batch{
+		Scope:    &extract.Scope{Tables: p.model.live, Width: 1, Keys: keys, Reason: reason},
+		Vanished: true,
+		Marks:    p.marks(),
+		Done:     p.r.done, Total: p.r.total,
+	}
+}
+
+// proof says what was listed, when, and what of it is kept out.
+func (p *pull) proof() *extract.Proof {
+	proof := &extract.Proof{
+		Table:  p.model.record,
+		Before: p.before.ids, After: p.after.ids, BeforeAt: p.before.at, AfterAt: p.after.at,
+		Refused: p.after.refused, Excluded: p.after.out,
+		Soft: p.r.d.softCounts(),
+	}
+	if p.all != nil {
+		for id := range p.all.All() {
+			if !p.before.ids.Has(id) && !p.after.ids.Has(id) {
+				proof.Refused[refusedFilter]++
+				proof.Excluded.Add(id)
+			}
+		}
+		proof.Excluded.Sort()
+	}
+	return proof
+}
+
+// sizeMatters reports whether a failure may be one of size: 500, 502, 503, 504, 408, or too slow. That a server cannot
+// be reached at all is not.
+func (r *reader) sizeMatters(err error) bool {
+	var refusal *upstream.Refusal
+	if errors.As(err, &refusal) {
+		return refusal.Status == http.StatusRequestTimeout || refusal.Status >= http.StatusInternalServerError
+	}
+	return errors.Is(err, upstream.ErrTimeout)
+}
+
+// listed returns the ids of a set one by one.
+func listed(ids *extract.KeySet) func() (string, bool) {
+	i := 0
+	return func() (string, bool) {
+		if i >= ids.Len() {
+			return "", false
+		}
+		i++
+		return ids.At(i - 1), true
+	}
+}
+
+func each(ids []string) func() (string, bool) {
+	return func() (string, bool) {
+		if len(ids) == 0 {
+			return "", false
+		}
+		id := ids[0]
+		ids = ids[1:]
+		return id, true
+	}
+}
+
+// difference returns the ids of a that are not in b.
+func difference(a, b *extract.KeySet) []string {
+	var list []string
+	for id := range a.All() {
+		if !b.Has(id) {
+			list = append(list, id)
+		}
+	}
+	return list
+}

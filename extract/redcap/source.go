@@ -1,0 +1,149 @@
+// Package redcap reads one REDCap project: its structure and its records come in over the API, tables and batches
+// go out.
+//
+// It promises: each record id that the server lists is read, confirmed gone by a second list, or the run fails;
+// an answer that is empty, cut, a web page or of another project's shape is never taken for data, so that it
+// can delete nothing; types, names and parts follow from the dictionary alone, never from values; what does not fit
+// its type is kept beside the row and never lost.
+//
+// It must never call a method that writes or that mints a link or code, put a value or the token into an error or a
+// log, or know what a warehouse is.
+package redcap
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"syncd/extract"
+	"syncd/extract/upstream"
+)
+
+// BodyBytes is the longest request for records unless Config says otherwise: firewalls in front of REDCap
+// commonly refuse bodies over 8 KiB (reference 1).
+const BodyBytes = 7_500
+
+// Config is what a Source needs to know. Job, Server, Token and Client are required.
+type Config struct {
+	Job    string // for errors
+	Server string // scheme, host and path, without secrets
+	// Token reads the project's token; it is called before each request.
+	Token     func(ctx context.Context) (string, error)
+	Client    *upstream.Client
+	Zone      *time.Location // the server's wall clock, for bounds such as today; default UTC
+	Options   Options
+	BodyBytes int // longest request body; default BodyBytes
+	Log       *slog.Logger
+	Now       func() time.Time // default time.Now
+}
+
+// Source is one project behind its token. It implements extract.Source.
+type Source struct {
+	cfg   Config
+	log   *slog.Logger
+	began time.Time // our clock before the first request
+	model *model
+
+	requests, bytes int64 // of the client before the first request
+}
+
+var _ extract.Source = (*Source)(nil)
+
+// New makes a Source. It sends nothing.
+func New(cfg Config) (*Source, error) {
+	if cfg.Client == nil || cfg.Token == nil {
+		return nil, extract.Errorf(extract.KindInternal, "make redcap source", "no client or no token")
+	}
+	if cfg.Zone == nil {
+		cfg.Zone = time.UTC
+	}
+	if cfg.BodyBytes <= 0 {
+		cfg.BodyBytes = BodyBytes
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Server == "" {
+		cfg.Server = cfg.Client.Server()
+	}
+	if err := cfg.Options.check(); err != nil {
+		return nil, &extract.Error{Kind: extract.KindConfig, What: "read options", Where: cfg.Job, Cause: err}
+	}
+	return &Source{cfg: cfg, log: cfg.Log.With("job", cfg.Job)}, nil
+}
+
+// Check says what is wrong with o, or nil.
+func (o Options) check() error {
+	for _, name := range o.Pull {
+		if name != pullRecords && name != pullGroups {
+			return fmt.Errorf("pull names %q; known are %s, %s", name, pullRecords, pullGroups)
+		}
+	}
+	switch o.Identifiers {
+	case "", "load", "skip":
+		return nil
+	}
+	return fmt.Errorf("identifiers is %q; known are load, skip", o.Identifiers)
+}
+
+// What pull may name beside project and structure.
+const (
+	pullRecords = "records"
+	pullGroups  = "dags"
+)
+
+// pulls reports whether a job pulls what pull names; the default is everything.
+func (o Options) pulls(name string) bool {
+	if len(o.Pull) == 0 {
+		return true
+	}
+	for _, p := range o.Pull {
+		if p == name {
+			return true
+		}
+	}
+	return false
+}
+
+// Describe reads the project's identity and structure: 7 to 10 small requests, no record.
+func (s *Source) Describe(ctx context.Context) (*extract.Structure, error) {
+	s.began = s.cfg.Now()
+	s.requests, s.bytes = s.cfg.Client.Stats()
+	p, err := s.readSnapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m, err := newModel(p, s.cfg.Options)
+	if err != nil {
+		return nil, err
+	}
+	s.model = m
+	offset, _ := s.cfg.Client.Clock()
+	return &extract.Structure{
+		Identity: extract.Identity{
+			Server:  s.cfg.Server,
+			ID:      p.info["project_id"],
+			Title:   p.info["project_title"],
+			Version: p.version,
+			Clock:   offset,
+		},
+		Tables:   m.tables(),
+		Warnings: p.warnings,
+	}, nil
+}
+
+// serverTime is the upstream's clock at an instant of ours.
+func (s *Source) serverTime(at time.Time) time.Time {
+	offset, _ := s.cfg.Client.Clock()
+	return at.Add(offset).UTC()
+}
+
+// warn keeps a sentence for the operator.
+func (p *snapshot) warn(format string, args ...any) {
+	p.warnings = append(p.warnings, strings.TrimSpace(fmt.Sprintf(format, args...)))
+}
