@@ -147,7 +147,7 @@ func (s *Server) initdb(ctx context.Context, dir, secret, locale string) error {
 	cmd.Stdout, cmd.Stderr, cmd.Dir, cmd.Env = &out, &out, s.opts.Dir, environment()
 	cmd.SysProcAttr = s.owner.attributes()
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) } // its children too
-	runtime.LockOSThread() // see spawn
+	runtime.LockOSThread()                                                               // see spawn
 	defer runtime.UnlockOSThread()
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("run initdb: %w: %s", err, tail(out.String()))

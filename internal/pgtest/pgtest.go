@@ -203,7 +203,8 @@ func (s *server) start(t testing.TB) {
 }
 
 func (s *server) open() error {
-	dir, err := os.MkdirTemp(base(), "syncd-pgtest-")
+	sweep(base(), time.Now().Add(-time.Hour))
+	dir, err := os.MkdirTemp(base(), prefix)
 	if err != nil {
 		return fmt.Errorf("make folder for the test server: %w", err)
 	}
@@ -245,38 +246,11 @@ func (s *server) stop() error {
 	}
 	err := s.pg.Stop()
 	if len(s.failed) > 0 {
-		fmt.Fprintf(os.Stderr, "databases of failed tests (%s) are kept in %s; to look at them: postgres -D %s/data -k %s -c listen_addresses=''\n",
-			strings.Join(s.failed, ", "), s.dir, s.dir, s.dir)
-		return err
+		fmt.Fprintf(os.Stderr, "databases of failed tests (%s) are kept in %s; to look at them as the owner of that folder: postgres -D %s/data -k %s -c listen_addresses=''\n",
+			strings.Join(s.failed[:min(3, len(s.failed))], ", "), s.dir, s.dir, s.dir)
+		return errors.Join(err, os.WriteFile(filepath.Join(s.dir, kept), nil, 0o600))
 	}
 	return errors.Join(err, os.RemoveAll(s.dir))
-}
-
-// tempDir is a folder for one test. That of testing is closed to the user that the server runs as under root.
-func tempDir(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp(base(), "syncd-pgtest-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
-}
-
-// base is a short path that every user may enter: a socket's path has at most 107 bytes.
-func base() string {
-	dir := os.TempDir()
-	if resolved, err := filepath.EvalSymlinks(dir); err == nil {
-		dir = resolved
-	}
-	if len(dir) > 60 {
-		return "/tmp"
-	}
-	return dir
 }
 
 // short makes a test's name a part of a database's name.
