@@ -3,7 +3,9 @@ package load
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -63,7 +65,7 @@ func TestHolderThatFellSilentLosesItsClaimAndWritesNothingMore(t *testing.T) {
 		"bind": zombie.Bind(t.Context(), extract.Identity{Server: "s", ID: "1"}),
 		"end":  zombie.End(t.Context(), Ending{State: Succeeded, Verdict: Proven}),
 	} {
-		if !errors.As(err, new(*StaleError)) {
+		if !errors.As(err, new(*TakenError)) {
 			t.Errorf("%s of a zombie: %v", what, err)
 		}
 	}
@@ -148,10 +150,74 @@ func TestWholeRunAndChunksOfOneJobExcludeEachOther(t *testing.T) {
 	}
 	silence(t, w)
 	c := begin(t, w, one)
-	if err := r.Beat(t.Context()); !errors.As(err, new(*StaleError)) {
+	if err := r.Beat(t.Context()); !errors.As(err, new(*TakenError)) {
 		t.Fatalf("the silent whole run goes on beside a chunk: %v", err)
 	}
 	end(t, c, Ending{State: Succeeded})
+}
+
+// Holders come, write, fall silent at random and come back as zombies; what is written must look as if one holder
+// after the other had been there.
+func TestNoZombieWritesAmongItsSuccessors(t *testing.T) {
+	t.Parallel()
+	w := ledger(t)
+	do(t, w, "CREATE TABLE public.history (at bigint GENERATED ALWAYS AS IDENTITY, epoch bigint, run_id bigint)")
+	var refused, written atomic.Int64
+	write := func(r *Run) error {
+		return pgx.BeginFunc(t.Context(), w.pool, func(tx pgx.Tx) error {
+			if err := r.hold(t.Context(), tx); err != nil {
+				return err
+			}
+			_, err := tx.Exec(t.Context(), "INSERT INTO public.history (epoch, run_id) VALUES ($1, $2)", r.epoch, r.id)
+			return err
+		})
+	}
+	var all sync.WaitGroup
+	for i := range 4 {
+		chance := rand.New(rand.NewPCG(1, uint64(i)))
+		all.Go(func() {
+			for range 25 {
+				r, err := w.Begin(t.Context(), order())
+				if errors.As(err, new(*BusyError)) {
+					if chance.IntN(3) == 0 {
+						silence(t, w)
+					}
+					continue
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				for range chance.IntN(6) {
+					err = write(r)
+					if err == nil {
+						err = r.Beat(t.Context())
+						written.Add(1)
+					}
+					if errors.As(err, new(*TakenError)) {
+						refused.Add(1)
+					} else if err != nil {
+						t.Error(err)
+					}
+				}
+				if chance.IntN(2) == 0 {
+					if err := r.End(t.Context(), Ending{State: Succeeded}); err != nil && !errors.As(err, new(*TakenError)) {
+						t.Error(err)
+					}
+				}
+			}
+		})
+	}
+	all.Wait()
+	wrong := ask[int](t, w, "SELECT count(*) FROM (SELECT epoch, lag(epoch) OVER (ORDER BY at) AS before FROM public.history) AS h WHERE before > epoch")
+	shared := ask[int](t, w, "SELECT count(*) FROM (SELECT epoch FROM public.history GROUP BY epoch HAVING count(DISTINCT run_id) > 1) AS h")
+	if wrong != 0 || shared != 0 {
+		t.Errorf("%d writes of an earlier holder after a later one, %d epochs with two holders", wrong, shared)
+	}
+	if n := ask[int](t, w, "SELECT count(*) FROM syncd.run WHERE state = 'running'"); n > 1 {
+		t.Errorf("%d runs are running", n)
+	}
+	t.Logf("%d writes, %d zombie writes refused", written.Load(), refused.Load())
 }
 
 func TestReapEndsARunWithoutAClaim(t *testing.T) {

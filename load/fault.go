@@ -43,13 +43,13 @@ func Fault(what string, err error) error { return fault(what, err) }
 // as it is, and so does the end of a context.
 func fault(what string, err error) error {
 	var known *extract.Error
-	var stale *StaleError
+	var taken *TakenError
 	var busy *BusyError
 	var settled *SettledError
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &known), errors.As(err, &stale), errors.As(err, &busy), errors.As(err, &settled):
+	case errors.As(err, &known), errors.As(err, &taken), errors.As(err, &busy), errors.As(err, &settled):
 		return err
 	case errors.Is(err, context.Canceled):
 		return &extract.Error{Kind: extract.KindPostgres, What: what, Cause: context.Canceled}

@@ -7,6 +7,18 @@
 // except as a quoted identifier or a parameter. It must never know the name of a source.
 package load
 
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"syncd/extract"
+)
+
 // Run is a claimed right to write for (job, chunk), with the row in syncd.run that tells of it. It is used by one
 // goroutine, except for Beat.
 type Run struct {
@@ -19,4 +31,94 @@ type Run struct {
 	seq    int64  // of the next batch
 	tables tables // as Agree found or made them
 	state  merged
+}
+
+// How long a batch is tried while Postgres is away or in the way, and how long one try may take.
+const (
+	loadPatience = 2 * time.Minute
+	loadTry      = 5 * time.Minute
+)
+
+// Load makes the warehouse agree with a batch inside its scope, in one transaction. A batch whose COMMIT was sent
+// and not answered is loaded again, and recognised if it was committed. Errors are *StaleError (stop, the claim is
+// another's), *HeldError (the brake), or *extract.Error.
+func (r *Run) Load(ctx context.Context, b *extract.Batch) (*Result, error) {
+	w, err := r.prepare(b)
+	defer r.release(w)
+	if err != nil {
+		return nil, err
+	}
+	var result *Result
+	patience := backoff.NewExponentialBackOff(backoff.WithInitialInterval(50*time.Millisecond),
+		backoff.WithMaxInterval(10*time.Second), backoff.WithMaxElapsedTime(loadPatience))
+	err = backoff.Retry(func() error {
+		var err error
+		if result, err = r.persist(ctx, w); err != nil && !again(ctx, err) {
+			return backoff.Permanent(err)
+		}
+		return err
+	}, backoff.WithContext(patience, ctx))
+	if w.held != nil {
+		if err := r.keepHeld(ctx, w.held); err != nil {
+			return nil, err
+		}
+		return nil, err
+	}
+	if err != nil {
+		return nil, fault("load batch", err)
+	}
+	r.seq++
+	return result, nil
+}
+
+// persist tries a batch, and again at once in another way where Postgres refused the way and not the moment.
+func (r *Run) persist(ctx context.Context, w *work) (*Result, error) {
+	replanned := false
+	for {
+		try, cancel := context.WithTimeout(ctx, loadTry)
+		result, err := r.try(try, w)
+		cancel()
+		var row *refusedRow
+		var pg *pgconn.PgError
+		switch {
+		case err == nil:
+			return result, nil
+		case errors.As(err, &row):
+			if err := r.refuse(row.in, row.row, row.state); err != nil {
+				return nil, err
+			}
+		case !errors.As(err, &pg):
+			return nil, err
+		case pg.Code == "23505" && !w.staged:
+			w.staged = true
+		case pg.Code == "0A000" && !replanned: // a plan of before a change of structure
+			r.w.pool.Reset()
+			replanned = true
+		case aboutData(pg) && !w.careful:
+			w.careful = true
+		default:
+			return nil, err
+		}
+	}
+}
+
+// again reports whether the same batch may succeed in a moment: Postgres is away or overloaded, or somebody was in the
+// way. What Postgres did not say itself is an unknown outcome, also of a COMMIT: the batch is loaded again and
+// recognised if it is there.
+func again(ctx context.Context, err error) bool {
+	var pg *pgconn.PgError
+	switch {
+	case ctx.Err() != nil:
+		return false
+	case passing(err), errors.Is(err, context.DeadlineExceeded):
+		return true
+	case !errors.As(err, &pg):
+		return false
+	}
+	switch pg.Code {
+	case "57014", "57P05", "25006", "25P03", // cancelled, idle for too long, read-only
+		"42P06", "42P07": // somebody else made the same schema or table in this moment
+		return true
+	}
+	return strings.HasPrefix(pg.Code, "53") // disk full, out of memory, too many connections
 }

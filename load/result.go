@@ -64,6 +64,10 @@ type Result struct {
 	Tables []TableResult `json:"tables"`
 	// KeysUnread says that the key of a rejected row could not be read, so that nothing was moved out.
 	KeysUnread bool `json:"keys_unread,omitempty"`
+	// Kept counts rows that should have been moved out and stay, because there is no archive to move them to.
+	Kept int64 `json:"kept,omitempty"`
+	// NewRejects counts rejects that were not open before this batch.
+	NewRejects int64 `json:"new_rejects,omitempty"`
 	// Replayed says that the batch had been committed before and its reply was lost; the counts are those of then.
 	Replayed bool `json:"-"`
 	// At is the batch's time by the clock of Postgres.

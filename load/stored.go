@@ -3,11 +3,67 @@ package load
 import (
 	"context"
 
+	"github.com/jackc/pgx/v5"
+
 	"syncd/extract"
 )
 
 // Stored answers what the warehouse holds of the run's tables.
-func (r *Run) Stored() extract.Stored { return nil }
+func (r *Run) Stored() extract.Stored { return held{r} }
 
-// Live counts the live rows of a table.
-func (w *Warehouse) Live(ctx context.Context, schema, table string) (int64, error) { return 0, nil }
+type held struct{ r *Run }
+
+const keyPage = 20_000
+
+// Keys yields the distinct values of the first key column of t, live rows only, ascending bytewise. It reads page by
+// page, so that a slow reader keeps no transaction open.
+func (h held) Keys(ctx context.Context, t *extract.Table, yield func(key string) error) error {
+	sh, err := h.r.tables.of(t)
+	if err != nil {
+		return err
+	}
+	if !sh.t.exists || len(sh.t.primary) == 0 {
+		return nil
+	}
+	if sh.t.keys()[0].typ != extract.Text {
+		return h.once(ctx, sh.t, yield)
+	}
+	var after *string
+	for {
+		keys, err := h.read(ctx, selectFirstKeys(sh.t), after, keyPage)
+		if err != nil {
+			return fault("read keys of "+sh.t.String(), err)
+		}
+		for _, k := range keys {
+			if err := yield(k); err != nil {
+				return err
+			}
+		}
+		if len(keys) < keyPage {
+			return nil
+		}
+		after = &keys[len(keys)-1]
+	}
+}
+
+// once reads keys that are not text in one answer, before any is handed out.
+func (h held) once(ctx context.Context, t *table, yield func(key string) error) error {
+	keys, err := h.read(ctx, selectFirstKeysOnce(t))
+	if err != nil {
+		return fault("read keys of "+t.String(), err)
+	}
+	for _, k := range keys {
+		if err := yield(k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h held) read(ctx context.Context, sql string, args ...any) ([]string, error) {
+	rows, err := h.r.w.pool.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}

@@ -1,0 +1,187 @@
+package load
+
+import (
+	"bytes"
+	"encoding/binary"
+	"unicode/utf8"
+
+	"github.com/zeebo/xxh3"
+
+	"syncd/extract"
+)
+
+// encodingVersion changes when the same row would get another fingerprint; rows are then found to be reencoded.
+const encodingVersion = 1
+
+// Ids that stand for what is no column; column ids count from 1.
+const (
+	generationID    = 1<<32 - 1
+	nonConformingID = 1<<32 - 2 - uint32(extract.NonConforming)
+	missingID       = 1<<32 - 2 - uint32(extract.MissingCode)
+	extraID         = 1<<32 - 2 - uint32(extract.Extra)
+)
+
+// hasher makes fingerprints; it keeps its buffers, so that a row costs no allocation.
+type hasher struct {
+	buf   []byte
+	notes noteText
+}
+
+// row takes the fingerprint of row i of rows: its cells that are not NULL, in the order of column ids, then its side
+// columns, each as id, length and text. A new empty column or another order of columns changes nothing.
+func (h *hasher) row(s *shape, rows *extract.Rows, i int, notes []extract.Note) [16]byte {
+	h.start(s)
+	for _, j := range s.order {
+		if cell, ok := rows.Cell(i, j); ok {
+			h.cell(uint32(s.columns[j].id), cell)
+		}
+	}
+	if len(notes) > 0 {
+		h.side(notes)
+	}
+	return xxh3.Hash128(h.buf).Bytes()
+}
+
+// side appends the side columns of a row that has notes.
+func (h *hasher) side(notes []extract.Note) {
+	h.notes.make(notes)
+	for kind, id := range [...]uint32{nonConformingID, missingID, extraID} {
+		if text := h.notes.of(extract.NoteKind(kind)); len(text) > 0 {
+			h.cell(id, text)
+		}
+	}
+}
+
+func (h *hasher) start(s *shape) {
+	h.buf = h.buf[:0]
+	if s.t.generation > 0 {
+		h.buf = binary.LittleEndian.AppendUint32(h.buf, generationID)
+		h.buf = binary.LittleEndian.AppendUint32(h.buf, uint32(s.t.generation))
+	}
+}
+
+func (h *hasher) cell(id uint32, text []byte) {
+	h.buf = binary.LittleEndian.AppendUint32(h.buf, id)
+	h.buf = binary.LittleEndian.AppendUint32(h.buf, uint32(len(text)))
+	h.buf = append(h.buf, text...)
+}
+
+// storedRow takes the fingerprint of a row that Postgres printed: cells in the order of s.columns, then the three side
+// columns; nil is NULL.
+func (h *hasher) storedRow(s *shape, cells [][]byte) [16]byte {
+	h.start(s)
+	for _, j := range s.order {
+		if cells[j] != nil {
+			h.cell(uint32(s.columns[j].id), cells[j])
+		}
+	}
+	for k, id := range [...]uint32{nonConformingID, missingID, extraID} {
+		if cell := cells[len(s.columns)+k]; cell != nil {
+			h.cell(id, cell)
+		}
+	}
+	return xxh3.Hash128(h.buf).Bytes()
+}
+
+// noteText holds the side columns of one row as JSON objects, in the very text in which Postgres prints them: keys by
+// length and then bytewise, one blank after colon and comma.
+type noteText struct {
+	text [3][]byte
+	pick []int
+}
+
+func (n *noteText) of(kind extract.NoteKind) []byte { return n.text[kind] }
+
+// make writes the objects of a row's notes; of two notes for one column the later one stands.
+func (n *noteText) make(notes []extract.Note) {
+	for kind := range n.text {
+		n.text[kind] = n.text[kind][:0]
+		n.pick = n.pick[:0]
+		for i := range notes {
+			if int(notes[i].Kind) == kind {
+				n.insert(notes, i)
+			}
+		}
+		if len(n.pick) == 0 {
+			continue
+		}
+		dst := append(n.text[kind], '{')
+		for k, i := range n.pick {
+			if k > 0 {
+				dst = append(dst, ", "...)
+			}
+			dst = appendJSONString(dst, notes[i].Column)
+			dst = append(dst, ": "...)
+			dst = appendJSONString(dst, notes[i].Value)
+		}
+		n.text[kind] = append(dst, '}')
+	}
+}
+
+// insert puts note i where it belongs among those picked; rows have few notes.
+func (n *noteText) insert(notes []extract.Note, i int) {
+	at := len(n.pick)
+	for at > 0 {
+		before := notes[n.pick[at-1]].Column
+		if before == notes[i].Column {
+			n.pick[at-1] = i
+			return
+		}
+		if len(before) < len(notes[i].Column) || len(before) == len(notes[i].Column) && before < notes[i].Column {
+			break
+		}
+		at--
+	}
+	n.pick = append(n.pick, 0)
+	copy(n.pick[at+1:], n.pick[at:])
+	n.pick[at] = i
+}
+
+const hexDigits = "0123456789abcdef"
+
+// appendJSONString writes s as Postgres prints a string of jsonb. Text that jsonb cannot hold (NUL, invalid UTF-8) is
+// written as \x and its bytes in hexadecimal.
+func appendJSONString(dst []byte, s string) []byte {
+	dst = append(dst, '"')
+	if !utf8.ValidString(s) || bytes.IndexByte([]byte(s), 0) >= 0 {
+		dst = append(dst, `\\x`...)
+		for i := range len(s) {
+			dst = append(dst, hexDigits[s[i]>>4], hexDigits[s[i]&15])
+		}
+		return append(dst, '"')
+	}
+	for i := range len(s) {
+		switch c := s[i]; c {
+		case '"', '\\':
+			dst = append(dst, '\\', c)
+		case '\b':
+			dst = append(dst, '\\', 'b')
+		case '\f':
+			dst = append(dst, '\\', 'f')
+		case '\n':
+			dst = append(dst, '\\', 'n')
+		case '\r':
+			dst = append(dst, '\\', 'r')
+		case '\t':
+			dst = append(dst, '\\', 't')
+		default:
+			if c < ' ' {
+				dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+				continue
+			}
+			dst = append(dst, c)
+		}
+	}
+	return append(dst, '"')
+}
+
+// appendUUID writes a fingerprint as Postgres prints a uuid.
+func appendUUID(dst []byte, id [16]byte) []byte {
+	for i, b := range id {
+		if i == 4 || i == 6 || i == 8 || i == 10 {
+			dst = append(dst, '-')
+		}
+		dst = append(dst, hexDigits[b>>4], hexDigits[b&15])
+	}
+	return dst
+}
