@@ -34,7 +34,9 @@ func TestDateRangeSelectsWholeRecordsByTheLogInServerTime(t *testing.T) {
 	do(t, p.Delete("3"))
 	p.Silently(func() { do(t, p.Set("4", "", "", 0, "int_2", "7")) })
 	for _, c := range []struct{ begin, end, want string }{
-		{"2026-01-15 11:59:00", "", "2 9"}, {"2026-01-15 12:05:00", "", "9"}, {"2026-01-15 11:00:00", "2026-01-15 12:05:00", "2"},
+		{"2026-01-15 11:59:00", "", "2 9"},
+		{"2026-01-15 12:05:00", "", "9"},
+		{"2026-01-15 11:00:00", "2026-01-15 12:05:00", "2"},
 		{"2026-01-15 17:00:00", "", ""}, // what a client thinks who takes its own zone
 		{"2026-01-15 12:00:00", "", "9"},
 	} {

@@ -142,7 +142,7 @@ func (c *call) strike() bool {
 		held := &heldWriter{header: c.w.Header(), status: http.StatusOK}
 		out := c.w
 		c.w = held
-		c.serve()
+		c.answer()
 		f.deliver(out, held)
 		return true
 	}

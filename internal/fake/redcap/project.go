@@ -135,11 +135,19 @@ func (p *Project) SetToken(token string) {
 	p.users[0].token = token
 }
 
-// ID returns the project id, Title its title.
-func (p *Project) ID() int { return p.info.ID }
+// ID returns the project id.
+func (p *Project) ID() int {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.info.ID
+}
 
 // Title returns the project's title.
-func (p *Project) Title() string { return p.info.Title }
+func (p *Project) Title() string {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.info.Title
+}
 
 // RecordField returns the name of the record-id field: the dictionary's first.
 func (p *Project) RecordField() string {
@@ -148,7 +156,7 @@ func (p *Project) RecordField() string {
 	return p.fields[0].Name
 }
 
-// Fields returns the dictionary; Forms the instruments, both in project order.
+// Fields returns the dictionary in its order.
 func (p *Project) Fields() []Field {
 	p.mu.RLock()
 	defer p.mu.RUnlock()

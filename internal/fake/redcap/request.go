@@ -30,13 +30,23 @@ type Request struct {
 	Write                         bool // a method that changes the project, or that mints a link or code
 	Encoding                      string
 
-	Params url.Values // all parameters but the token; for tests that look closely
+	// Params are all parameters but the token, for tests that look closely; records[] only up to 100 names.
+	Params url.Values
 }
 
 // params are the parameters in the order in which they were sent.
 type params struct {
 	names  []string
 	values []string
+	last   map[string]int // where a name came last
+}
+
+// index makes the look-up of scalars.
+func (p *params) index() {
+	p.last = make(map[string]int, len(p.names))
+	for i, n := range p.names {
+		p.last[n] = i
+	}
 }
 
 // errTooLarge is a body beyond what the web server takes.
@@ -61,6 +71,7 @@ func parseBody(r *http.Request, limit int) (params, int64, error) {
 	if limit > 0 && len(out.names) > limit {
 		out.names, out.values = out.names[:limit], out.values[:limit]
 	}
+	out.index()
 	return out, int64(len(body)), err
 }
 
@@ -101,22 +112,15 @@ func parseParts(body []byte, boundary string) (params, error) {
 
 // get returns the last value of a scalar parameter, as PHP does.
 func (p params) get(name string) string {
-	out := ""
-	for i, n := range p.names {
-		if n == name {
-			out = p.values[i]
-		}
+	if i, ok := p.last[name]; ok {
+		return p.values[i]
 	}
-	return out
+	return ""
 }
 
 func (p params) has(name string) bool {
-	for _, n := range p.names {
-		if n == name {
-			return true
-		}
-	}
-	return false
+	_, ok := p.last[name]
+	return ok
 }
 
 // list returns an array parameter: name[0]=a&name[1]=b, name[]=a&name[]=b, or name=a,b.
@@ -164,7 +168,7 @@ func (p params) describe(r *http.Request, at time.Time, size int64) *Request {
 		rq.Format = "xml"
 	}
 	for i, n := range p.names {
-		if n != "token" {
+		if n != "token" && (rq.IDs <= 100 || !strings.HasPrefix(n, "records")) {
 			rq.Params.Add(n, p.values[i])
 		}
 	}

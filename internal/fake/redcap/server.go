@@ -198,7 +198,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{s: s, w: counted, r: r, p: p, rq: p.describe(r, now, size)}
 	c.project, c.user = s.holder(p.get("token"))
 	if c.project != nil {
-		c.rq.Project = c.project.info.ID
+		c.rq.Project = c.project.ID()
 	}
 	defer func() {
 		c.rq.Status, c.rq.ResponseBytes = counted.status, counted.bytes
@@ -229,10 +229,16 @@ func (c *call) run() {
 		defer z.Close()
 		c.w = &bodyWriter{ResponseWriter: c.w, to: z}
 	}
-	c.serve()
+	c.answer()
 	if c.rq.Fault == Reset {
 		panic(http.ErrAbortHandler) // the body was shorter than the fault allows
 	}
+}
+
+// answer looks the token up again, for what hook and fault may have changed, and serves.
+func (c *call) answer() {
+	c.project, c.user = c.s.holder(c.param("token"))
+	c.serve()
 }
 
 // holder finds the project and user of a token. White space counts: a token with a newline is another token.

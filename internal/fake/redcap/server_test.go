@@ -129,8 +129,10 @@ func TestWritesAreRefusedAndSeen(t *testing.T) {
 		t.Error(err)
 	}
 	for _, call := range [][]string{
-		{"content", "record", "data", "[]"}, {"content", "record", "action", "delete", "records[0]", "1"},
-		{"content", "record", "action", "rename", "record", "1", "new_record_name", "9"}, {"content", "dag", "action", "switch", "dag", "x"},
+		{"content", "record", "data", "[]"},
+		{"content", "record", "action", "delete", "records[0]", "1"},
+		{"content", "record", "action", "rename", "record", "1", "new_record_name", "9"},
+		{"content", "dag", "action", "switch", "dag", "x"},
 	} {
 		if code, body := ask(t, s, p, append(call, "returnFormat", "json")...); code != 403 || !strings.Contains(body, "error") {
 			t.Errorf("%v: %d %s", call, code, body)

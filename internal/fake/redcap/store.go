@@ -209,10 +209,9 @@ func (s *store) each(snap snapshot, visit func(entry) bool) {
 
 // naturalLess orders names as the server's natural sort does: runs of digits by value, without regard to case.
 func naturalLess(a, b string) bool {
-	x, y := strings.ToLower(a), strings.ToLower(b)
+	x, y := a, b
 	for x != "" && y != "" {
-		dx, dy := digits(x), digits(y)
-		if dx > 0 && dy > 0 {
+		if dx, dy := digits(x), digits(y); dx > 0 && dy > 0 {
 			nx, ny := strings.TrimLeft(x[:dx], "0"), strings.TrimLeft(y[:dy], "0")
 			if len(nx) != len(ny) {
 				return len(nx) < len(ny)
@@ -223,8 +222,8 @@ func naturalLess(a, b string) bool {
 			x, y = x[dx:], y[dy:]
 			continue
 		}
-		if x[0] != y[0] {
-			return x[0] < y[0]
+		if l, r := lower(x[0]), lower(y[0]); l != r {
+			return l < r
 		}
 		x, y = x[1:], y[1:]
 	}
@@ -232,6 +231,13 @@ func naturalLess(a, b string) bool {
 		return len(x) < len(y)
 	}
 	return a < b
+}
+
+func lower(c byte) byte {
+	if c >= 'A' && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
 }
 
 func digits(s string) int {

@@ -29,10 +29,17 @@ func (c *call) serveProject() {
 	i := p.info
 	type col struct{ name, value string }
 	cols := []col{
-		{"project_id", strconv.Itoa(i.ID)}, {"project_title", i.Title}, {"creation_time", stamp(i.Created, p.zone)},
-		{"production_time", stamp(i.Production, p.zone)}, {"in_production", bit(i.InProduction)},
-		{"project_language", i.Language}, {"purpose", strconv.Itoa(i.Purpose)}, {"purpose_other", ""},
-		{"project_notes", i.Notes}, {"custom_record_label", i.CustomRecordLabel}, {"secondary_unique_field", i.Secondary},
+		{"project_id", strconv.Itoa(i.ID)},
+		{"project_title", i.Title},
+		{"creation_time", stamp(i.Created, p.zone)},
+		{"production_time", stamp(i.Production, p.zone)},
+		{"in_production", bit(i.InProduction)},
+		{"project_language", i.Language},
+		{"purpose", strconv.Itoa(i.Purpose)},
+		{"purpose_other", ""},
+		{"project_notes", i.Notes},
+		{"custom_record_label", i.CustomRecordLabel},
+		{"secondary_unique_field", i.Secondary},
 		{"is_longitudinal", bit(i.Longitudinal)},
 	}
 	if c.atLeast(9, 5, 0) {

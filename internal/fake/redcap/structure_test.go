@@ -22,9 +22,12 @@ func recordedProject(t *testing.T, name string) (*Project, string) {
 
 func TestStructureIsAnsweredAsRecorded(t *testing.T) {
 	for _, c := range []struct{ folder, content, file string }{
-		{"redcapr-longitudinal", "arm", "arm.csv"}, {"redcapr-longitudinal", "event", "event.csv"},
-		{"redcapr-longitudinal", "formEventMapping", "form-event-mapping.csv"}, {"redcapr-arm-multiple-delete", "arm", "arm.csv"},
-		{"redcapr-arm-multiple-delete", "event", "event.csv"}, {"redcapr-blank-for-gray-status", "exportFieldNames", "../redcapr-simple/export-field-names.csv"},
+		{"redcapr-longitudinal", "arm", "arm.csv"},
+		{"redcapr-longitudinal", "event", "event.csv"},
+		{"redcapr-longitudinal", "formEventMapping", "form-event-mapping.csv"},
+		{"redcapr-arm-multiple-delete", "arm", "arm.csv"},
+		{"redcapr-arm-multiple-delete", "event", "event.csv"},
+		{"redcapr-blank-for-gray-status", "exportFieldNames", "../redcapr-simple/export-field-names.csv"},
 	} {
 		p, dir := recordedProject(t, c.folder)
 		want, err := readCSV(filepath.Join(dir, c.file))
@@ -107,7 +110,8 @@ func TestRepeatingSetUpNamesEventsOnlyWhereThereAreEvents(t *testing.T) {
 func TestEventNamesAreCutAt18AndGetALetterOnCollision(t *testing.T) {
 	p := Synthetic(Spec{Kind: Longitudinal, Records: 1})
 	for _, c := range []struct{ name, want string }{
-		{"Deadline to opt out of study", "deadline_to_opt_ou_arm_2"}, {"Testing long name first", "testing_long_name_arm_2"},
+		{"Deadline to opt out of study", "deadline_to_opt_ou_arm_2"},
+		{"Testing long name first", "testing_long_name_arm_2"},
 		{"Testing long name fine", "testing_long_name_arm_2b"},
 	} {
 		got, err := p.AddEvent(c.name, 2)

@@ -3,6 +3,7 @@ package redcap
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"maps"
 	"strings"
 )
 
@@ -49,6 +50,9 @@ func FullRights(name string) *User {
 func (p *Project) AddUser(u *User) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if u.Forms == nil {
+		u.Forms = map[string]int{}
+	}
 	var b [16]byte
 	rand.Read(b[:])
 	u.token = strings.ToUpper(hex.EncodeToString(b[:]))
@@ -76,13 +80,15 @@ func (p *Project) AddRole(r Role) {
 	p.writeLog(logRow{kind: kindUser, action: "Add role " + r.Label, details: "role = '" + r.Label + "'"})
 }
 
-// user finds the holder of a token.
+// user finds the holder of a token and returns the rights as they are now.
 func (p *Project) user(token string) *User {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	for _, u := range p.users {
 		if strings.EqualFold(u.token, token) && token != "" {
-			return u
+			now := *u
+			now.Forms = maps.Clone(u.Forms)
+			return &now
 		}
 	}
 	return nil
