@@ -20,6 +20,8 @@ import (
 const (
 	// turnEvery is how often the planner looks for slots, silent runs and slots that nobody is about to run.
 	turnEvery = 5 * time.Second
+	// tryEvery is how often it is tried again while Postgres is away.
+	tryEvery = time.Second
 	// grace is how long runs may finish their batches after the first signal, before they are cut.
 	grace = 15 * time.Second
 	// stopWithin bounds the whole stop.
@@ -139,7 +141,7 @@ func (e *Engine) start(ctx context.Context, stop <-chan struct{}) (*queue, error
 			return nil, nil
 		case <-stop:
 			return nil, nil
-		case <-time.After(turnEvery):
+		case <-time.After(tryEvery):
 		}
 	}
 }
@@ -193,7 +195,7 @@ func (e *Engine) turn(ctx context.Context, q *queue) time.Duration {
 	}
 	if err != nil && ctx.Err() == nil {
 		e.complain("planner waits", err)
-		return turnEvery
+		return tryEvery
 	}
 	e.away = false
 	return next

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/riverqueue/river/rivertype"
+
 	"syncd/extract"
 	"syncd/internal/pgtest"
 	"syncd/load"
@@ -40,6 +42,69 @@ func TestReplicasShareSlotsAndRunEachOnce(t *testing.T) {
 	}
 	if n := ask[int](t, pool, "SELECT count(*) FROM syncd.run"); n != 3*slots {
 		t.Errorf("%d runs", n)
+	}
+	if n := ask[int](t, pool, "SELECT count(*) FROM syncd.run AS a JOIN syncd.run AS b USING (job) WHERE a.run_id < b.run_id AND (b.started_at <= a.ended_at OR b.epoch <= a.epoch)"); n != 0 {
+		t.Errorf("%d pairs of runs of one job overlap", n)
+	}
+}
+
+func TestServeGoesOnAfterPostgresDroppedItsConnections(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t, "a")
+	r := d.start(t, "one")
+	d.known(t)
+	for range 3 {
+		other := warehouseAt(t, d.url)
+		if n := ask[int](t, other.Pool(), "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"); n == 0 {
+			t.Error("there was no connection to drop")
+		}
+		d.clock.add(time.Minute)
+		r.poke()
+		receive(t, d.done)
+	}
+	r.end(t)
+	got := ask[string](t, warehouseAt(t, d.url).Pool(), "SELECT string_agg(DISTINCT state || coalesce(' ' || reason, ''), ', ') FROM syncd.slot")
+	if got != "succeeded" {
+		t.Errorf("slots: %s", got)
+	}
+}
+
+func TestSlotThatFindsASilentHolderOrWasLostBeforeWaitsForItsTurn(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t, "a")
+	e := d.engine("one")
+	slot := load.Slot{Job: "a", Kind: Sync, At: d.clock.now}
+	record := func() {
+		t.Helper()
+		if _, err := d.w.Record(t.Context(), load.Recording{Job: "a", Kind: Sync, Times: []time.Time{slot.At}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	state := func() string {
+		return ask[string](t, d.w.Pool(), "SELECT state FROM syncd.slot WHERE slot_at = $1", slot.At)
+	}
+	waits := func(err error) bool { return errors.As(err, new(*rivertype.JobSnoozeError)) }
+	record()
+	if err := e.refused(t.Context(), d.jobs["a"], slot, &load.BusyError{Silent: quiet + 1}); !waits(err) || state() != "due" {
+		t.Errorf("a silent holder made the slot %s, %v", state(), err)
+	}
+	if err := e.refused(t.Context(), Planned{Overlap: "queue"}, slot, &load.BusyError{}); !waits(err) || state() != "due" {
+		t.Errorf("overlap = queue made the slot %s, %v", state(), err)
+	}
+	if err := e.refused(t.Context(), d.jobs["a"], slot, &load.BusyError{}); err != nil || state() != "skipped" {
+		t.Errorf("overlap = skip made the slot %s, %v", state(), err)
+	}
+	slot.At = slot.At.Add(time.Minute)
+	record()
+	if _, err := d.w.Begin(t.Context(), load.Order{Job: "a", Kind: Sync, Schema: "a", Holder: "dead", Slot: slot.At}); err != nil {
+		t.Fatal(err)
+	}
+	do(t, d.w.Pool(), "UPDATE syncd.claim SET beat_at = beat_at - interval '41 s'")
+	if _, err := d.w.Reap(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.refused(t.Context(), d.jobs["a"], slot, &load.BusyError{}); !waits(err) || state() != "due" {
+		t.Errorf("a slot that was lost before is %s, %v", state(), err)
 	}
 }
 

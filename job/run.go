@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"syncd/extract"
@@ -81,7 +82,7 @@ func (r *Runner) beat(ctx context.Context, run *load.Run, cut context.CancelCaus
 			}
 			err := run.Beat(ctx)
 			switch {
-			case errors.As(err, new(*load.StaleError)):
+			case errors.As(err, new(*load.TakenError)):
 				cut(err)
 				return
 			case err != nil && ctx.Err() == nil:
@@ -195,18 +196,15 @@ func (x *execution) first(ctx context.Context) (bool, error) {
 	return len(earlier) == 0, err
 }
 
-// drift counts what changed at the source: indexes and comments are ours, and the tables of a first run are new to
-// nobody.
+// drift counts what changed at the source: the tables of a first run are new to nobody, and indexes, comments and side
+// tables are ours.
 func drift(c *load.Changes, first bool) (n int64) {
-	for _, list := range [][]load.Change{c.Applied, c.Pending} {
-		for _, change := range list {
-			switch change.Kind {
-			case "index", "comment":
-			case "create":
-				if !first {
-					n++
-				}
-			default:
+	for _, change := range slices.Concat(c.Applied, c.Pending) {
+		switch change.Kind {
+		case "add", "widen", "retype", "retire", "return", "rename":
+			n++
+		case "create":
+			if !first {
 				n++
 			}
 		}
@@ -253,7 +251,7 @@ func (x *execution) tell(p Phase) {
 
 // end writes the ending of the run. It does so under a context of its own: the run may just have been cut.
 func (x *execution) end(ctx context.Context, err error) error {
-	if errors.As(err, new(*load.StaleError)) {
+	if errors.As(err, new(*load.TakenError)) {
 		x.rep.State = load.LostState
 		return err // whoever took the claim has ended the run
 	}
