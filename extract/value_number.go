@@ -91,40 +91,42 @@ type number struct{ whole, frac []byte }
 
 func (n number) len() int { return len(n.whole) + len(n.frac) }
 
-// at returns digit i, and '0' outside of those that were written.
-func (n number) at(i int) byte {
-	switch {
-	case i < 0 || i >= n.len():
-		return '0'
-	case i < len(n.whole):
-		return n.whole[i]
-	}
-	return n.frac[i-len(n.whole)]
-}
-
 // first returns the index of the first digit that is not 0.
 func (n number) first() int {
-	i := 0
-	for i < n.len() && n.at(i) == '0' {
-		i++
+	if rest := noZeros(n.whole); len(rest) > 0 {
+		return len(n.whole) - len(rest)
 	}
-	return i
+	return n.len() - len(noZeros(n.frac))
 }
 
 // append writes the number with its point before digit point and scale decimals.
 func (n number) append(dst []byte, first, point, scale int) []byte {
 	if first >= point {
 		dst = append(dst, '0')
-	}
-	for i := first; i < point; i++ {
-		dst = append(dst, n.at(i))
+	} else {
+		dst = n.appendDigits(dst, first, point)
 	}
 	if scale == 0 {
 		return dst
 	}
-	dst = append(dst, '.')
-	for i := point; i < point+scale; i++ {
-		dst = append(dst, n.at(i))
+	return n.appendDigits(append(dst, '.'), point, point+scale)
+}
+
+// appendDigits writes digits from to to, and 0 for those that were not written.
+func (n number) appendDigits(dst []byte, from, to int) []byte {
+	for ; from < min(0, to); from++ {
+		dst = append(dst, '0')
+	}
+	if end := min(to, len(n.whole)); from < end {
+		dst = append(dst, n.whole[from:end]...)
+		from = end
+	}
+	if end := min(to, n.len()); from < end {
+		dst = append(dst, n.frac[from-len(n.whole):end-len(n.whole)]...)
+		from = end
+	}
+	for ; from < to; from++ {
+		dst = append(dst, '0')
 	}
 	return dst
 }
