@@ -145,8 +145,9 @@ func (p *Project) columnKeys() map[string]slot {
 			out[form.Name+end] = s
 		}
 	}
+	byName := p.formsByName()
 	for i, f := range p.fields {
-		form := p.form(f.Form)
+		form := byName[f.Form]
 		if i == 0 {
 			continue
 		}

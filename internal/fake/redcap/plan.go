@@ -54,7 +54,6 @@ type plan struct {
 	events    map[int]bool
 	asked     map[string]bool // keys of forms of which something beside the record id is asked
 	forms     map[string]*Form
-	dagRight  bool
 	hashed    bool
 	shift     bool
 	csvHeader bool
@@ -192,9 +191,10 @@ func (c *call) planColumns(pl *plan) bool {
 	}
 	surveys := c.flag("exportSurveyFields") && p.info.Surveys
 	var cols []column
+	byName := p.formsByName()
 	last := ""
 	for i, f := range p.fields {
-		form := p.form(f.Form)
+		form := byName[f.Form]
 		right := c.user.right(f.Form)
 		if i == 0 {
 			if wanted(f) {

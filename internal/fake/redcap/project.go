@@ -224,6 +224,15 @@ func (p *Project) form(name string) *Form {
 	return nil
 }
 
+// formsByName indexes the instruments: dictionaries of 35,000 fields have thousands of them.
+func (p *Project) formsByName() map[string]*Form {
+	out := make(map[string]*Form, len(p.forms))
+	for _, f := range p.forms {
+		out[f.Name] = f
+	}
+	return out
+}
+
 func (p *Project) formByKey(key string) *Form {
 	for _, f := range p.forms {
 		if f.key == key {

@@ -145,7 +145,7 @@ func (p *Project) synthesizeEvents(spec *Spec) {
 type generator struct {
 	spec   Spec
 	forms  []*Form
-	fields []*Field
+	fields map[string][]*Field // by the key of their form; the record id is not among them
 	events []*Event
 	dags   []DAG
 	codes  []Code
@@ -153,14 +153,14 @@ type generator struct {
 }
 
 func newGenerator(spec Spec, p *Project) *generator {
-	g := &generator{spec: spec, dags: slices.Clone(p.dags), codes: slices.Clone(p.codes), shapes: shapesByStem()}
+	g := &generator{spec: spec, dags: slices.Clone(p.dags), codes: slices.Clone(p.codes), shapes: shapesByStem(), fields: map[string][]*Field{}}
 	for _, f := range p.forms {
 		form := *f
 		g.forms = append(g.forms, &form)
 	}
-	for _, f := range p.fields {
+	for _, f := range p.fields[1:] {
 		field := *f
-		g.fields = append(g.fields, &field)
+		g.fields[f.Form] = append(g.fields[f.Form], &field)
 	}
 	for _, e := range p.events {
 		event := *e
@@ -217,6 +217,9 @@ func (g *generator) record(pos int) *record {
 		}
 		g.event(&d, r, e)
 	}
+	if g.spec.Surveys && class%3 == 0 {
+		r.rows[0].values["redcap_survey_identifier"] = fmt.Sprintf("participant%d@example.org", class)
+	}
 	for i := len(r.rows) - 1; i > 0; i-- { // a record always has its first row; others only with data
 		if len(r.rows[i].values) == 0 {
 			r.rows = append(r.rows[:i], r.rows[i+1:]...)
@@ -257,10 +260,7 @@ func (g *generator) event(d *dice, r *record, e *Event) {
 // fill gives a form's fields their values.
 func (g *generator) fill(d *dice, r *row, form int) {
 	name := g.forms[form].key
-	for _, f := range g.fields[1:] {
-		if f.Form != name {
-			continue
-		}
+	for _, f := range g.fields[name] {
 		roll := d.next()
 		switch {
 		case int(roll%100) < g.spec.Empty:

@@ -16,7 +16,7 @@ func TestEqualSpecsAreEqualProjects(t *testing.T) {
 			_, b := ask(t, serve(Options{}, p), p, "content", "record", "format", "csv", "exportSurveyFields", "true")
 			return b
 		}
-		if body(7) != body(7) || body(7) == body(8) {
+		if first, again := body(7), body(7); first != again || first == body(8) {
 			t.Errorf("kind %d: the seed does not decide", kind)
 		}
 	}
@@ -120,5 +120,17 @@ func TestGzipIsGivenToThoseWhoAsk(t *testing.T) {
 	}
 	if b, err := io.ReadAll(z); string(b) != "14.9.1" || err != nil {
 		t.Errorf("%q %v", b, err)
+	}
+}
+
+func TestVeryWideDictionariesAreServed(t *testing.T) {
+	p := Synthetic(Spec{Records: 2, Fields: 35_000})
+	s := serve(Options{}, p)
+	_, body := ask(t, s, p, "content", "metadata", "format", "json")
+	if n := strings.Count(body, `"field_name"`); n != 35_001 {
+		t.Errorf("%d fields", n)
+	}
+	if rows := records(t, s, p, "forms[0]", "form_1", "forms[1]", "form_1750"); len(rows) != 2 || rows[0]["form_1750_complete"] == nil {
+		t.Error(len(rows))
 	}
 }
