@@ -195,21 +195,20 @@ func (s *server) start(t testing.TB) {
 		t.Fatal("this package needs: func TestMain(m *testing.M) { pgtest.Main(m) }")
 	}
 	if s.pg == nil && s.err == nil {
-		s.err = s.open()
+		s.err = s.open(context.WithoutCancel(t.Context())) // the server outlives the test that happens to ask first
 	}
 	if s.err != nil {
 		t.Fatal(s.err)
 	}
 }
 
-func (s *server) open() error {
+func (s *server) open(ctx context.Context) error {
 	sweep(base(), time.Now().Add(-time.Hour))
 	dir, err := os.MkdirTemp(base(), prefix)
 	if err != nil {
 		return fmt.Errorf("make folder for the test server: %w", err)
 	}
 	s.dir = dir
-	ctx := context.Background() // the server outlives the test that happens to ask first
 	pg, err := pgembed.Start(ctx, pgembed.Options{Dir: dir, Settings: settings(nil)})
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(dir))
