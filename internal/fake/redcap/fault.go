@@ -38,13 +38,13 @@ const (
 	InvalidUTF8  Kind = "invalid_utf8"  // bytes A0 E7 92 are put behind the first occurrence of Text, else into the last row
 	NUL          Kind = "nul"           // the same with a NUL
 	BOM          Kind = "bom"           // a UTF-8 byte order mark in front
-	CRLF         Kind = "crlf"          // line ends become CR LF
+	CRLF         Kind = "crlf"          // row ends become CR LF, line breaks inside values stay
 	NoHeader     Kind = "no_header"     // CSV without its header row
 	ExtraColumn  Kind = "extra_column"  // CSV rows have a column that the header does not have
 	Redirect     Kind = "redirect"      // 302 to Text
 	ObjectAnswer Kind = "object"        // {"unexpected":"object"}
 	Garbage      Kind = "garbage"       // 200 with bytes that are no format at all
-	WrongStatus  Kind = "token_refused" // 403 with the message for a bad token
+	TokenRefused Kind = "token_refused" // 403 with the message for a bad token
 )
 
 // Fault is one thing that goes wrong. Requests are matched by Content ("" is any) and Match; the first After
@@ -187,7 +187,7 @@ func (f *armed) canned(c *call) (body string, status int, ok bool) {
 		return native(memory, 500)
 	case MemoryAs200:
 		return native(memory, 200)
-	case WrongStatus:
+	case TokenRefused:
 		return native("You do not have permissions to use the API", 403)
 	case Status:
 		return page(fmt.Sprintf("%d %s", f.N, http.StatusText(f.N))), f.N, true

@@ -81,7 +81,7 @@ func TestFaultsDoWhatTheyAreCalled(t *testing.T) {
 		}},
 		{Fault{Kind: ObjectAnswer}, 200, false, func(_ http.Header, b []byte) bool { return b[0] == '{' }},
 		{Fault{Kind: Garbage}, 200, false, func(_ http.Header, b []byte) bool { return b[0] == 0x1f }},
-		{Fault{Kind: WrongStatus}, 403, false, func(_ http.Header, b []byte) bool { return bytes.Contains(b, []byte("permissions")) }},
+		{Fault{Kind: TokenRefused}, 403, false, func(_ http.Header, b []byte) bool { return bytes.Contains(b, []byte("permissions")) }},
 	} {
 		s := serve(Options{}, p)
 		s.Fault(c.fault)

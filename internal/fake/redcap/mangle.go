@@ -40,7 +40,7 @@ func (f *armed) deliver(w http.ResponseWriter, held *heldWriter) {
 	case BOM:
 		b = append([]byte("\xef\xbb\xbf"), b...)
 	case CRLF:
-		b = bytes.ReplaceAll(b, []byte("\n"), []byte("\r\n"))
+		b = rowEnds(b)
 	case NoHeader:
 		if _, rest, ok := bytes.Cut(b, []byte("\n")); ok {
 			b = rest
@@ -53,6 +53,21 @@ func (f *armed) deliver(w http.ResponseWriter, held *heldWriter) {
 	}
 	w.WriteHeader(held.status)
 	w.Write(b)
+}
+
+// rowEnds makes the ends of CSV rows CR LF. Line breaks inside quotes are data and stay.
+func rowEnds(b []byte) []byte {
+	out, quoted := make([]byte, 0, len(b)+len(b)/50), false
+	for _, c := range b {
+		if c == '"' {
+			quoted = !quoted
+		}
+		if c == '\n' && !quoted {
+			out = append(out, '\r')
+		}
+		out = append(out, c)
+	}
+	return out
 }
 
 // insert puts bytes behind the first occurrence of the fault's text, else before the last row's end.
