@@ -30,6 +30,7 @@ type idList struct {
 	out     *extract.KeySet  // the refused ones that are text
 	rejects []extract.Reject // the refused ones that are not
 	at      time.Time        // server's clock when it was asked for
+	rows    rowCounts
 }
 
 // Reasons why an id that is listed is not read.
@@ -45,14 +46,18 @@ func (s *Source) listIDs(ctx context.Context, where string) (*idList, error) {
 	l := &idList{at: s.serverTime(s.cfg.Now())}
 	err := s.streamIDs(ctx, s.model.snapshot, where, func() {
 		l.ids, l.out = new(extract.KeySet), new(extract.KeySet)
-		l.refused, l.rejects = map[string]int{}, nil
-	}, func(raw []byte) bool {
+		l.refused, l.rejects, l.rows = map[string]int{}, nil, rowCounts{all: s.model.longitudinal}
+	}, func(raw []byte, base bool) bool {
 		s.addID(l, raw)
+		if base {
+			l.rows.add(raw)
+		}
 		return true
 	})
 	if err != nil {
 		return nil, err
 	}
+	l.rows.done()
 	l.dropTwins()
 	l.ids.Sort()
 	l.out.Sort()
@@ -83,7 +88,7 @@ func (s *Source) addID(l *idList, raw []byte) {
 // firstID returns one id of the project, and nothing where it has none.
 func (s *Source) firstID(ctx context.Context, p *snapshot) (string, error) {
 	found := ""
-	err := s.streamIDs(ctx, p, "", func() { found = "" }, func(raw []byte) bool {
+	err := s.streamIDs(ctx, p, "", func() { found = "" }, func(raw []byte, _ bool) bool {
 		found = string(raw)
 		return !storable(raw)
 	})
@@ -93,8 +98,9 @@ func (s *Source) firstID(ctx context.Context, p *snapshot) (string, error) {
 // errEnough ends a stream that has told what was asked.
 var errEnough = errors.New("enough was read")
 
-// streamIDs calls yield with the id of every row, until it returns false. reset is called before each attempt.
-func (s *Source) streamIDs(ctx context.Context, p *snapshot, where string, reset func(), yield func(raw []byte) bool) error {
+// streamIDs calls yield with the id of every row, until it returns false, and says whether the row is not one of a
+// repeating instrument. reset is called before each attempt.
+func (s *Source) streamIDs(ctx context.Context, p *snapshot, where string, reset func(), yield func(raw []byte, base bool) bool) error {
 	q := question{
 		what: "list record ids", resource: "record, ids only", content: "record", maxBody: idBytes,
 	}
@@ -125,7 +131,7 @@ func (s *Source) streamIDs(ctx context.Context, p *snapshot, where string, reset
 }
 
 // readIDs reads a JSON list of rows as it comes in.
-func readIDs(r io.Reader, idField string, yield func(raw []byte) bool) error {
+func readIDs(r io.Reader, idField string, yield func(raw []byte, base bool) bool) error {
 	head := make([]byte, 4<<10)
 	n, err := io.ReadFull(r, head)
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
@@ -143,12 +149,12 @@ func readIDs(r io.Reader, idField string, yield func(raw []byte) bool) error {
 	if err := expect(dec, '['); err != nil {
 		return fail(err)
 	}
-	var text []byte
+	row := idRow{field: idField}
 	for dec.PeekKind() == '{' {
-		if text, err = readID(dec, idField, text); err != nil {
+		if err := row.read(dec); err != nil {
 			return fail(err)
 		}
-		if !yield(text) {
+		if !yield(row.id, row.base) {
 			return errEnough
 		}
 	}
@@ -169,39 +175,53 @@ func retryBlank(e *extract.Error) error {
 	return e
 }
 
-// readID reads one row and returns the bytes of its record id, appended to buf[:0].
-func readID(dec *jsontext.Decoder, idField string, buf []byte) ([]byte, error) {
+// idRow is one row of the list: its record id, as bytes, and whether it is not one of a repeating instrument.
+type idRow struct {
+	field string
+	id    []byte
+	base  bool
+}
+
+// read reads the next row.
+func (o *idRow) read(dec *jsontext.Decoder) error {
 	if err := expect(dec, '{'); err != nil {
-		return nil, err
+		return err
 	}
 	found := false
+	o.base = true
 	for dec.PeekKind() != '}' {
 		name, err := dec.ReadValue()
 		if err != nil {
-			return nil, jsonError(err)
+			return jsonError(err)
 		}
-		isID := !found && string(name[1:len(name)-1]) == idField
+		isID := !found && string(name[1:len(name)-1]) == o.field
+		isRepeat := string(name[1:len(name)-1]) == instrumentColumn
 		value, err := dec.ReadValue()
 		if err != nil {
-			return nil, jsonError(err)
+			return jsonError(err)
 		}
-		if !isID {
-			continue
-		}
-		found, buf = true, buf[:0]
 		switch {
-		case value.Kind() != '"':
-			buf = append(buf, value...)
-		case bytes.IndexByte(value, '\\') < 0:
-			buf = append(buf, value[1:len(value)-1]...)
-		default:
-			buf = appendUnescaped(buf, value)
+		case isRepeat:
+			o.base = len(value) <= len(`""`)
+		case isID:
+			found, o.id = true, appendPlain(o.id[:0], value)
 		}
 	}
 	if !found {
-		return nil, errors.New("a row without record id")
+		return errors.New("a row without record id")
 	}
-	return buf, expect(dec, '}')
+	return expect(dec, '}')
+}
+
+// appendPlain appends the bytes that a JSON value stands for.
+func appendPlain(dst []byte, value jsontext.Value) []byte {
+	switch {
+	case value.Kind() != '"':
+		return append(dst, value...)
+	case bytes.IndexByte(value, '\\') < 0:
+		return append(dst, value[1:len(value)-1]...)
+	}
+	return appendUnescaped(dst, value)
 }
 
 // appendUnescaped undoes the escapes of a JSON string and leaves bytes that are not UTF-8 as they are, so that

@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"regexp"
 	"time"
 
 	"syncd/extract"
-	"syncd/extract/upstream"
 )
 
 // MarkServerTime is the mark that a finished pull leaves: the server's clock before its first request, RFC 3339, UTC.
@@ -73,6 +71,9 @@ func (s *Source) pullRecords(ctx context.Context, since extract.Since, r *reader
 		return nil, err
 	}
 	r.total = int64(p.before.ids.Len())
+	if s.model.askedForms(s.cfg.Options) == nil {
+		r.rows = &p.before.rows
+	}
 	r.fill.reject = append(r.fill.reject, p.before.rejects...)
 	if len(p.before.rejects) > 0 {
 		if err := r.flush(nil); err != nil { // on their own: no key, so that nothing of their batch would be moved out
@@ -273,16 +274,6 @@ func (p *pull) proof() *extract.Proof {
 		proof.Excluded.Sort()
 	}
 	return proof
-}
-
-// sizeMatters reports whether a failure may be one of size: 500, 502, 503, 504, 408, or too slow. That a server cannot
-// be reached at all is not.
-func (r *reader) sizeMatters(err error) bool {
-	var refusal *upstream.Refusal
-	if errors.As(err, &refusal) {
-		return refusal.Status == http.StatusRequestTimeout || refusal.Status >= http.StatusInternalServerError
-	}
-	return errors.Is(err, upstream.ErrTimeout)
 }
 
 // listed returns the ids of a set one by one.

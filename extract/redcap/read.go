@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"syncd/extract"
 )
@@ -33,6 +34,10 @@ type reader struct {
 
 	done, total int64
 
+	rows  *rowCounts // how many rows each record has at least; nil where that is not known
+	carry []string   // asked for once more together with others
+	seen  map[string]sighting
+
 	// of the response in hand
 	asked  map[string]int32
 	folded map[string]int32
@@ -45,7 +50,7 @@ func (s *Source) newReader(yield func(*extract.Batch) error) *reader {
 	now := s.serverTime(s.cfg.Now()).In(s.cfg.Zone)
 	return &reader{
 		s: s, m: s.model, d: newDecoder(s.model, now), fill: newFilling(s.model), size: s.newSizer(s.model.snapshot),
-		yield: yield, asked: map[string]int32{}, folded: map[string]int32{},
+		yield: yield, asked: map[string]int32{}, folded: map[string]int32{}, seen: map[string]sighting{},
 	}
 }
 
@@ -65,7 +70,7 @@ func (r *reader) read(ctx context.Context, next func() (string, bool)) error {
 		if ready.err == nil {
 			under = r.begin(ctx)
 		}
-		if err := r.accept(ready); err != nil {
+		if err := r.accept(ctx, ready); err != nil {
 			return err
 		}
 		if len(r.pending) >= mostPending { // the caller asks for a second list, and goes on here
@@ -98,6 +103,11 @@ func (r *reader) take() (item, bool) {
 		return i, true
 	}
 	ids, held := r.size.take(func() (string, bool) {
+		if n := len(r.carry); n > 0 {
+			id := r.carry[n-1]
+			r.carry = r.carry[:n-1]
+			return id, true
+		}
 		if id := r.held; id != "" {
 			r.held = ""
 			return id, true
@@ -109,47 +119,72 @@ func (r *reader) take() (item, bool) {
 }
 
 // accept uses a response, or decides what to ask for instead.
-func (r *reader) accept(f *fetch) error {
+func (r *reader) accept(ctx context.Context, f *fetch) error {
 	if f.err != nil {
-		return r.shrink(f.item, f.err)
+		return r.shrink(ctx, f.item, f.err)
 	}
 	missing, fault := r.parse(f)
 	if fault != nil {
-		return r.shrink(f.item, r.s.fault(f.item, fault))
+		return r.shrink(ctx, f.item, r.s.fault(f.item, fault))
 	}
 	if len(missing) > 0 {
 		r.askAgain(f.item, missing)
 		return nil
 	}
 	r.size.good(len(f.item.ids), f.took, len(f.answer.body))
-	return r.use(f.item)
+	return r.use(f.item, r.last(f.item))
 }
 
 // shrink asks for less where less may help. A failure that is not one of size is returned.
-func (r *reader) shrink(i item, err error) error {
-	banned := errors.Is(err, errBanned)
+func (r *reader) shrink(ctx context.Context, i item, err error) error {
+	banned, less := errors.Is(err, errBanned), true
 	switch kind := extract.KindOf(err); {
 	case errors.Is(err, errNoGroups):
 		return drift("the Data Access Groups right was taken away")
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case ctx.Err() != nil:
 		return err
 	case banned && (i.blocked || len(i.ids) == 1):
 		return err
 	case banned, kind == extract.KindTooLarge:
-	case kind == extract.KindTransient && (!i.patient || r.sizeMatters(err)):
+	case kind == extract.KindTransient:
+		less = sizeMatters(err)
 	case kind == extract.KindGarbled && !errors.Is(err, errHTML):
 	default:
 		return err
 	}
-	if len(i.ids) == 1 && i.patient {
+	if i.patient && (len(i.ids) == 1 || !less) {
 		return err
 	}
-	r.size.bad(len(i.ids))
-	i.patient, i.blocked = true, i.blocked || banned
-	r.queue = append(i.halves(), r.queue...)
-	r.s.log.Warn("records are asked for in smaller numbers", "rows", len(i.ids), "kind", string(extract.KindOf(err)))
-	return nil
+	i.blocked = i.blocked || banned
+	if less && len(i.ids) > 1 {
+		r.size.bad(len(i.ids))
+		r.queue = append(i.halves(), r.queue...)
+	} else {
+		i.patient = true
+		r.queue = append([]item{i}, r.queue...)
+	}
+	r.s.log.WarnContext(ctx, "records are asked for again", "rows", len(i.ids), "kind", string(extract.KindOf(err)))
+	return r.wait(ctx, err)
 }
+
+// wait heeds a server that asked for a pause.
+func (r *reader) wait(ctx context.Context, err error) error {
+	var e *extract.Error
+	if !errors.As(err, &e) || e.After <= 0 {
+		return nil
+	}
+	pause := time.NewTimer(min(e.After, longPause))
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// longPause is the longest that a server's Retry-After is heeded.
+const longPause = 5 * time.Minute
 
 // askAgain gives up a response that lacks records that were asked for: the server may have cut it anywhere. What it
 // had is asked for once more without the rest, and the rest in smaller numbers. An answer is used only if it has
@@ -183,7 +218,8 @@ func (r *reader) askAgain(i item, missing []string) {
 	}
 }
 
-// parse splits a response, checks it and finds whose rows it has. It returns the ids that it has no row of.
+// parse splits a response, checks it and finds whose rows it has. It returns the ids that it has no
+// row of, or fewer rows than the list of ids showed.
 func (r *reader) parse(f *fetch) (missing []string, fault *extract.Error) {
 	sheet, body := r.d.sheet, f.answer.body
 	if err := sheet.split(body); err != nil {
@@ -200,7 +236,7 @@ func (r *reader) parse(f *fetch) (missing []string, fault *extract.Error) {
 			return nil, fault
 		}
 	}
-	return r.sort(f.item.ids)
+	return r.sort(f.item.ids, f.item.second)
 }
 
 // resolve finds the layout of a header that was not seen yet.
@@ -223,7 +259,7 @@ func (r *reader) resolve(body []byte) *extract.Error {
 
 // sort assigns the rows of the sheet to the ids asked for. A record may have its rows in several places: servers
 // write arm by arm.
-func (r *reader) sort(ids []string) (missing []string, fault *extract.Error) {
+func (r *reader) sort(ids []string, second bool) (missing []string, fault *extract.Error) {
 	clear(r.asked)
 	clear(r.folded)
 	for i, id := range ids {
@@ -234,24 +270,30 @@ func (r *reader) sort(ids []string) (missing []string, fault *extract.Error) {
 	r.owner, r.ends = r.owner[:0], append(r.ends[:0], make([]int32, len(ids)+1)...)
 	r.owner = append(r.owner, -1)
 	var last []byte
-	at := int32(-1)
+	at, ragged := int32(-1), 0
 	for row := 1; row < rows; row++ {
 		id := sheet.cell(row, 0)
 		if at < 0 || !bytes.Equal(id, last) {
 			at = r.find(ids, id)
 			last = append(last[:0], id...)
 		}
-		if at < 0 && sheet.width(row) != r.d.l.width {
-			return nil, errorText(sheet.row(row), errNoise)
+		if sheet.width(row) != r.d.l.width {
+			if at < 0 {
+				return nil, errorText(sheet.row(row), errNoise)
+			}
+			ragged++
 		}
 		r.owner = append(r.owner, at)
 		if at >= 0 {
 			r.ends[at+1]++
 		}
 	}
-	for i := range ids {
-		if r.ends[i+1] == 0 {
-			missing = append(missing, ids[i])
+	if ragged > 1 && ragged > rows/2 {
+		return nil, drift("the rows have another number of columns than the header")
+	}
+	for i, id := range ids {
+		if n := r.ends[i+1]; n == 0 || !second && int(n) < r.rows.least(id) {
+			missing = append(missing, id)
 		}
 		r.ends[i+1] += r.ends[i]
 	}
@@ -292,16 +334,20 @@ func (r *reader) find(ids []string, id []byte) int32 {
 	return -1
 }
 
-// use decodes a response that has every record asked for.
-func (r *reader) use(i item) error {
+// use decodes a response that has every record asked for, save for the record at place without.
+func (r *reader) use(i item, without int) error {
 	from := int32(0)
 	for n, id := range i.ids {
+		end := r.ends[n] // moved by arrange to where the id's rows end
+		rows := r.order[from:end]
+		from = end
+		if n == without {
+			continue
+		}
 		if len(r.fill.keys) == 0 {
 			r.fill.since = r.s.cfg.Now()
 		}
-		end := r.ends[n] // moved by arrange to where the id's rows end
-		r.d.add(r.fill, id, r.order[from:end])
-		from = end
+		r.d.add(r.fill, id, rows)
 		r.done++
 		if r.fill.full(r.s.cfg.Now) {
 			if err := r.flush(nil); err != nil {
@@ -311,6 +357,42 @@ func (r *reader) use(i item) error {
 	}
 	return nil
 }
+
+// last finds the record that a cut between two rows would have left without its last repeating instances, which no
+// list counts: the one whose rows come last. It is asked for again among others; alone it is used once two answers
+// agree. It returns its place among the ids, or -1 where it may be used.
+func (r *reader) last(i item) int {
+	if r.d.l.form < 0 || len(r.order) == 0 {
+		return -1
+	}
+	at := -1
+	for row := len(r.owner) - 1; row > 0 && at < 0; row-- {
+		at = int(r.owner[row])
+	}
+	id, rows := i.ids[at], int(r.ends[at])
+	if at > 0 {
+		rows -= int(r.ends[at-1])
+	}
+	before := r.seen[id]
+	switch {
+	case len(i.ids) > 1:
+		r.seen[id] = sighting{rows, before.alone}
+		r.carry = append(r.carry, id)
+	case before.rows == rows || before.alone >= mostAlone:
+		delete(r.seen, id)
+		return -1
+	default:
+		r.seen[id] = sighting{rows, before.alone + 1}
+		r.queue = append(r.queue, i)
+	}
+	return at
+}
+
+// sighting is how many rows a record had, and how often it was asked for alone.
+type sighting struct{ rows, alone int }
+
+// mostAlone ends the wait for two answers that agree: then somebody is typing.
+const mostAlone = 5
 
 // flush hands the batch on, with marks where it is the last, and begins another.
 func (r *reader) flush(marks []extract.Mark) error {

@@ -3,12 +3,15 @@ package redcap
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strconv"
 	"time"
 
 	"syncd/extract"
+	"syncd/extract/upstream"
 )
 
 // Limits of one request for records. PHP drops variables beyond 1,000 in silence (reference 1).
@@ -24,7 +27,7 @@ const (
 func (s *Source) recordQuestion(p *snapshot, ids []string) question {
 	return question{
 		what: "export records", resource: fmt.Sprintf("record, %d ids", len(ids)), content: "record", format: "csv",
-		maxBody: mostAnswer, tries: 2,
+		maxBody: mostAnswer, tries: 1,
 		extra: func(b *params) {
 			s.recordParams(b, p)
 			b.list("records", ids)
@@ -106,8 +109,8 @@ func (z *sizer) bad(asked int) { z.ids, z.failed = max(1, min(z.ids, asked/2)), 
 // item is some ids to be asked for.
 type item struct {
 	ids     []string
-	second  bool // asked for before and not returned
-	patient bool // the client may try as often as it does
+	second  bool // asked for before and not returned, or not wholly
+	patient bool // the client may try as often as it does: asking for less would not help
 	blocked bool // halved once for a web page with status 403
 }
 
@@ -167,4 +170,14 @@ func (s *Source) fault(i item, e *extract.Error) *extract.Error {
 	e.What = "export records"
 	e.Where = fmt.Sprintf("%s record, %d ids", s.cfg.Server, len(i.ids))
 	return e
+}
+
+// sizeMatters reports whether a failure may be one of size: 500, 502, 503, 504, 408, or too slow. That a server cannot
+// be reached at all is not.
+func sizeMatters(err error) bool {
+	var refusal *upstream.Refusal
+	if errors.As(err, &refusal) {
+		return refusal.Status == http.StatusRequestTimeout || refusal.Status >= http.StatusInternalServerError
+	}
+	return errors.Is(err, upstream.ErrTimeout)
 }
