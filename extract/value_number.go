@@ -54,9 +54,9 @@ func appendInteger(dst, src []byte, limit uint64, outside error) ([]byte, error)
 // AppendNumeric appends a decimal number: digits as given, without exponent, plus sign or leading zeros. An
 // exponent moves the point and takes decimals away or adds them as Postgres does: 1.50e1 is 15.0.
 func AppendNumeric(dst, src []byte) ([]byte, error) {
-	minus, rest := sign(src)
-	whole := leadingDigits(rest)
-	rest = rest[len(whole):]
+	minus, unsigned := sign(src)
+	whole := leadingDigits(unsigned)
+	rest := unsigned[len(whole):]
 	var frac []byte
 	if len(rest) > 0 && rest[0] == '.' {
 		frac = leadingDigits(rest[1:])
@@ -82,6 +82,9 @@ func AppendNumeric(dst, src []byte) ([]byte, error) {
 	}
 	if minus && !zero {
 		dst = append(dst, '-')
+	}
+	if power == 0 && first < len(whole) && len(frac) > 0 {
+		return append(dst, unsigned[first:len(whole)+1+len(frac)]...), nil // as most numbers are written
 	}
 	return digits.append(dst, first, point, scale), nil
 }

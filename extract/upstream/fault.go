@@ -36,7 +36,12 @@ func (c *Client) fault(ctx context.Context, t *trace, err error) error {
 	if words, next := c.distrust(t, err); words != "" {
 		return &extract.Error{Kind: extract.KindTLS, Cause: errors.New(words), Next: next}
 	}
-	return &extract.Error{Kind: extract.KindTransient, Cause: network(err)}
+	e := &extract.Error{Kind: extract.KindTransient, Cause: network(err)}
+	if cut(err) && c.asked.Load() && t.unanswered() {
+		// Its alert may have been lost, or it asks everybody and has just gone down: only a person can tell.
+		e.Next = "the server asks for a client certificate: if it goes on like this, set client_cert and client_key"
+	}
+	return e
 }
 
 // distrust says why the peer was not believed; no words where that is not what happened.
@@ -49,7 +54,7 @@ func (c *Client) distrust(t *trace, err error) (words, next string) {
 	switch {
 	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return "the server does not speak TLS on this port", "check host and port of url"
-	case c.asked.Load() && t.unanswered() && (cut(err) || errors.As(err, &remote)):
+	case errors.As(err, &remote) && remote.Op == "remote error" && c.asked.Load() && t.unanswered():
 		return "the server asked for a client certificate, and there is none", "set client_cert and client_key"
 	case errors.As(err, &remote) && (remote.Op == "remote error" || remote.Op == "local error"):
 		return "TLS handshake failed: " + brief(remote.Err), ""

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"syncd/extract"
@@ -132,5 +134,27 @@ func TestAnswerThatIsNotHTTPIsNotQuoted(t *testing.T) {
 				fails(t, c.Do(t.Context(), ask(), into(new([]byte))), extract.KindTransient, "")
 			})
 		})
+	}
+}
+
+func TestHostThatARedirectPointsToReceivesNothing(t *testing.T) {
+	var received atomic.Int64
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { received.Add(1) }))
+	defer other.Close()
+	code := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other.URL+r.URL.Path, code)
+	}))
+	defer server.Close()
+	for _, code = range []int{301, 302, 303, 307, 308} {
+		c, err := New(Config{}, Endpoint{Name: "redcap.main", URL: server.URL + "/api/"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fails(t, c.Do(t.Context(), ask(), nil), extract.KindRedirect, other.URL+"/api/, which is never followed")
+		c.Close()
+	}
+	if received.Load() != 0 {
+		t.Errorf("the other host received %d requests", received.Load())
 	}
 }

@@ -9,6 +9,8 @@
 // answer that another attempt would not change; an end in bounded time and a bounded number of decoded bytes,
 // whatever the peer does.
 //
+// It does not ask whether a certificate was revoked: the Go standard library does not.
+//
 // It never puts a body, a header, a query, a token or the password of a proxy into an error or a log line, and
 // it has no way to skip the verification of a peer.
 package upstream

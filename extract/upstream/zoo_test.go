@@ -12,6 +12,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -132,6 +134,11 @@ func zoo() []animal {
 		{name: "good wildcard", server: with(func(c *x509.Certificate) { c.DNSNames = []string{"*.example.edu"} })},
 		{name: "good through an intermediate", server: func(t *testing.T, root *cert) *tls.Config {
 			return showing(issue(t, authority(t, root, "intermediate", nil), ecKey(t), nil))
+		}},
+		{name: "good, its chain the wrong way round", server: func(t *testing.T, root *cert) *tls.Config {
+			leaf := issue(t, authority(t, authority(t, root, "upper", nil), "lower", nil), ecKey(t), nil)
+			slices.Reverse(leaf.chain)
+			return showing(leaf)
 		}},
 		{name: "good among 1000 names", server: with(func(c *x509.Certificate) { c.DNSNames = append(names(1000), host) })},
 		{name: "good RSA of 2048 bits", server: func(t *testing.T, root *cert) *tls.Config {
@@ -317,6 +324,39 @@ func TestClientCertificateIsShownAndRenewedWithoutARestart(t *testing.T) {
 		t.Error(err)
 	}
 	client.Close()
+}
+
+func TestConnectionCutAfterAskingForACertificateTellsWhatMayBeMissing(t *testing.T) {
+	t.Parallel()
+	root := authority(t, nil, "root", nil)
+	caFile, _ := root.files(t, t.TempDir(), "root")
+	config := asking(tls.VersionTLS13)(t, root)
+	config.ClientAuth = tls.RequestClientCert
+	l, err := tls.Listen("tcp", "127.0.0.1:0", config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		_, _ = http.ReadRequest(bufio.NewReader(conn))
+		_ = conn.Close()
+	})
+	cut := &cage{listener: l}
+	client, _ := cut.visitor(t, Config{CAFile: caFile, CAOnly: true}, "https://"+host+"/")
+	r := ask()
+	r.Tries = 1
+	err = client.Do(t.Context(), r, nil)
+	fails(t, err, extract.KindTransient, "connection was cut")
+	var e *extract.Error
+	if errors.As(err, &e); !strings.Contains(e.Next, "client_cert") {
+		t.Errorf("next is %q", e.Next)
+	}
+	_ = l.Close()
+	serving.Wait()
 }
 
 func TestConnectionThatCannotBeMadeIsTransient(t *testing.T) {
