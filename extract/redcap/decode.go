@@ -15,8 +15,8 @@ import (
 type decoder struct {
 	m     *model
 	l     *layout
-	sheet *sheet
-	gray  bool // a blank status means never opened
+	sheet *sheet // the response in hand
+	gray  bool   // a blank status means never opened
 	soft  map[string]int
 
 	arms    map[string]string // event -> arm
@@ -27,7 +27,7 @@ type decoder struct {
 }
 
 func newDecoder(m *model, now time.Time) *decoder {
-	d := &decoder{m: m, sheet: new(sheet), gray: m.blankForGray(), arms: map[string]string{}, soft: map[string]int{}}
+	d := &decoder{m: m, gray: m.blankForGray(), arms: map[string]string{}, soft: map[string]int{}}
 	for _, e := range m.events {
 		d.arms[e.unique] = e.arm
 	}

@@ -29,7 +29,7 @@ type reader struct {
 
 	gone    func(id string) // set: ids that are not returned are gone, not missing
 	pending []string        // listed, asked for twice, not returned
-	bufs    [2]bytes.Buffer
+	desks   [2]desk         // one for the response in hand, one for that under way
 	turn    int
 
 	done, total int64
@@ -93,7 +93,7 @@ func (r *reader) begin(ctx context.Context) *fetch {
 		return nil
 	}
 	r.turn = 1 - r.turn
-	return r.s.start(ctx, r.m.snapshot, i, &r.bufs[r.turn])
+	return r.s.start(ctx, r.m.snapshot, i, &r.desks[r.turn])
 }
 
 func (r *reader) take() (item, bool) {
@@ -221,10 +221,11 @@ func (r *reader) askAgain(i item, missing []string) {
 // parse splits a response, checks it and finds whose rows it has. It returns the ids that it has no
 // row of, or fewer rows than the list of ids showed.
 func (r *reader) parse(f *fetch) (missing []string, fault *extract.Error) {
-	sheet, body := r.d.sheet, f.answer.body
-	if err := sheet.split(body); err != nil {
-		return nil, errorText(body, fmt.Errorf("%w: %w", errCut, err))
+	sheet, body := &f.desk.sheet, f.answer.body
+	if f.torn != nil {
+		return nil, errorText(body, fmt.Errorf("%w: %w", errCut, f.torn))
 	}
+	r.d.sheet = sheet
 	if sheet.len() == 0 {
 		return f.item.ids, nil
 	}

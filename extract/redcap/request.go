@@ -129,15 +129,23 @@ type fetch struct {
 	item   item
 	cancel context.CancelFunc
 	done   chan struct{}
+	desk   *desk
 	answer *answer
+	torn   error // the answer is not whole CSV
 	err    error
 	took   time.Duration
 }
 
-// start sends the request for an item on a goroutine of its own: the one prefetch, which runs while the batch before
-// is loaded. Whoever starts one waits for it, or stops it.
-func (s *Source) start(ctx context.Context, p *snapshot, i item, buf *bytes.Buffer) *fetch {
-	f := &fetch{item: i, done: make(chan struct{})}
+// desk is what a response is read into; two take turns.
+type desk struct {
+	text  bytes.Buffer
+	sheet sheet
+}
+
+// start sends the request for an item, and splits the answer, on a goroutine of its own: the one prefetch, which runs
+// while the batch before is loaded. Whoever starts one waits for it, or stops it.
+func (s *Source) start(ctx context.Context, p *snapshot, i item, d *desk) *fetch {
+	f := &fetch{item: i, desk: d, done: make(chan struct{})}
 	ctx, f.cancel = context.WithCancel(ctx)
 	q := s.recordQuestion(p, i.ids)
 	if i.patient {
@@ -146,8 +154,11 @@ func (s *Source) start(ctx context.Context, p *snapshot, i item, buf *bytes.Buff
 	began := s.cfg.Now()
 	go func() {
 		defer close(f.done)
-		f.answer, f.err = s.ask(ctx, q, buf)
+		f.answer, f.err = s.ask(ctx, q, &d.text)
 		f.took = s.cfg.Now().Sub(began)
+		if f.err == nil {
+			f.torn = d.sheet.split(f.answer.body)
+		}
 	}()
 	return f
 }
