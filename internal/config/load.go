@@ -33,10 +33,10 @@ func Load(path string, options ...Option) (*Config, error) {
 		if root == nil || other == nil {
 			continue
 		}
-		l.add(root.merge(other)...)
-		if n := other.kid("include"); n != nil {
+		if n := other.drop("include"); n != nil {
 			l.add(n.wrong("only the main file includes others"))
 		}
+		l.add(root.merge(other)...)
 	}
 	var c *Config
 	if !l.unread {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -64,6 +65,14 @@ func (n *node) add(k *node) *node {
 		n.byKey[k.key] = k
 	}
 	n.kids = append(n.kids, k)
+	return k
+}
+
+// drop takes a key out of a table and returns it, nil where there is none.
+func (n *node) drop(key string) *node {
+	k := n.byKey[key]
+	delete(n.byKey, key)
+	n.kids = slices.DeleteFunc(n.kids, func(other *node) bool { return other == k })
 	return k
 }
 
