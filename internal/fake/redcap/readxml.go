@@ -334,7 +334,7 @@ func (f *odmForm) load(p *Project, rec *record, e *Event, repeat int, keys map[s
 				continue
 			}
 			if k, ok := keys[item.OID]; ok {
-				k.store(r, item.Value)
+				k.store(r, p.exported(item.OID, item.Value))
 			}
 		}
 		for _, file := range g.Files {
@@ -343,4 +343,12 @@ func (f *odmForm) load(p *Project, rec *record, e *Event, repeat int, keys map[s
 			}
 		}
 	}
+}
+
+// exported is how an export spells a value: only the XML has a T between date and time.
+func (p *Project) exported(name, value string) string {
+	if f := p.field(name); f != nil && strings.HasPrefix(f.Validation, "datetime") {
+		return strings.Replace(value, "T", " ", 1)
+	}
+	return value
 }
