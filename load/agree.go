@@ -259,12 +259,12 @@ func (r *Run) take(ctx context.Context, s *extract.Structure, have stored, out *
 	var marks [][16]byte
 	for _, want := range s.Tables {
 		t := have[placeOf(want)]
-		switch {
-		case t == nil || !t.exists || !t.known:
+		if t == nil || !t.exists || !t.known {
 			t = &table{schema: r.schema + string(want.Side), name: want.Name, blocked: "it does not exist yet; its structure is pending"}
-		case out.Blocked[t.String()] != "":
-			t.blocked = out.Blocked[t.String()]
-		case t.blocked == "":
+		}
+		if why := out.Blocked[t.String()]; why != "" {
+			t.blocked = why
+		} else if t.blocked == "" {
 			t.blocked = altered(t, want)
 		}
 		sh := &shape{t: t, src: want}

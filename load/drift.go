@@ -16,7 +16,6 @@ func (p *planner) reconcile(t *table, want *extract.Table) error {
 			ledger: []string{keepTableDef(t.schema, t.name, p.job, want.Source, want.Comment)},
 		})
 	}
-	before := t.columns
 	claimed := map[*column]bool{} // stored columns that the structure still has
 	for i, c := range want.Columns {
 		var have *column
@@ -37,7 +36,7 @@ func (p *planner) reconcile(t *table, want *extract.Table) error {
 			return err
 		}
 	}
-	for _, c := range before {
+	for _, c := range t.columns {
 		if !claimed[c] && !c.retired {
 			p.absent(t, want, c)
 		}
@@ -46,9 +45,9 @@ func (p *planner) reconcile(t *table, want *extract.Table) error {
 	p.indexes(t, want)
 	switch {
 	case t.archive != nil:
-		p.archive(want, before, t.archive) // what is new is added to both in one step
+		p.archive(want, t.columns, t.archive) // what is new is added to both in one step
 	case p.ddl == Plan:
-		p.archive(want, t.columns, nil)
+		p.archive(want, slices.Concat(t.columns, p.added[t]), nil)
 	}
 	return nil
 }
@@ -98,7 +97,7 @@ func (p *planner) returned(t *table, want *extract.Table, c extract.Column) *col
 
 func (p *planner) append(t *table, want *extract.Table, c extract.Column) {
 	id := 1
-	for _, other := range t.columns {
+	for _, other := range slices.Concat(t.columns, p.added[t]) {
 		id = max(id, other.id+1)
 	}
 	added := &column{id: id, name: c.Name, typ: c.Type, def: defOf(c)}
@@ -107,7 +106,7 @@ func (p *planner) append(t *table, want *extract.Table, c extract.Column) {
 		return commentColumn(schema, table, added.name, added.def.comment())
 	})...)
 	p.step(t, want, kindAdd, c.Name, "new column "+c.Type.String(), ddl, []string{keepColumnDefs(t.schema, t.name, []*column{added})})
-	t.columns = append(t.columns, added) // so that the next one gets an id of its own
+	p.added[t] = append(p.added[t], added)
 }
 
 // known plans what a column needs that is stored and wanted: the ledger's words and the type.

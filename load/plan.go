@@ -44,13 +44,14 @@ type planner struct {
 	dependents func(t *table, a *attribute) (string, error)
 
 	steps   []step
-	waiting []step // cannot be done by syncd; Reason says why
+	added   map[*table][]*column // planned columns of tables that exist
+	waiting []step               // cannot be done by syncd; Reason says why
 	blocked map[string]string
 }
 
 // plan goes through all tables of a structure, then looks for those that are gone.
 func (p *planner) plan(s *extract.Structure) error {
-	p.blocked = map[string]string{}
+	p.blocked, p.added = map[string]string{}, map[*table][]*column{}
 	wanted := map[place]bool{}
 	for _, want := range s.Tables {
 		if err := want.Check(); err != nil {
