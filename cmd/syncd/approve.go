@@ -1,0 +1,43 @@
+package main
+
+import (
+	"fmt"
+	"os/user"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"syncd/internal/config"
+	"syncd/load"
+)
+
+// approveCommand lets go what the brake held in a run.
+func (c *cli) approveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "approve RUN",
+		Short: "let the deletions go that the brake held in that run",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			id, err := strconv.ParseInt(args[0], 10, 64)
+			if err != nil || id < 1 {
+				return usage("approve %s: a run's number, as 'syncd runs' lists them", args[0])
+			}
+			return c.withWarehouse(func(_ *config.Config, w *load.Warehouse) error {
+				n, err := w.Approve(c.ctx, id, actor())
+				if err != nil {
+					return err
+				}
+				fmt.Fprintf(c.Stdout, "approved: %s keys of run %d go at the job's next run, if the source still does not list them\n", count(n), id)
+				return nil
+			})
+		},
+	}
+}
+
+// actor names who typed, for the audit.
+func actor() string {
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		return u.Username
+	}
+	return "unknown"
+}

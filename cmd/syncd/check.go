@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"syncd/extract"
+	"syncd/internal/config"
+	"syncd/load"
+	"syncd/migrations"
+)
+
+// finding is one line of `syncd check`: what was looked at, how it is, and what to type where it is not well.
+type finding struct {
+	Subject string `json:"subject"` // configuration, postgres, or a job
+	What    string `json:"what"`
+	OK      bool   `json:"ok"`
+	Warning bool   `json:"warning,omitempty"` // not well, and no reason to fail
+	Detail  string `json:"detail"`
+	Next    string `json:"next,omitempty"`
+}
+
+// checkCommand looks at everything that a run needs, and writes nothing.
+func (c *cli) checkCommand() *cobra.Command {
+	cmd := c.reading(&cobra.Command{
+		Use:               "check [JOB...]",
+		Short:             "configuration, Postgres and every source: what is wrong and what to type next",
+		ValidArgsFunction: c.completeJobs,
+		RunE: func(_ *cobra.Command, args []string) error {
+			names, err := c.chosen(args, len(args) == 0)
+			if err != nil {
+				return err
+			}
+			return c.check(names)
+		},
+	})
+	return cmd
+}
+
+func (c *cli) check(names []string) error {
+	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	log, err := c.logger(slog.LevelError)
+	if err != nil {
+		return err
+	}
+	all := []finding{{Subject: "configuration", What: "files", OK: true, Detail: fmt.Sprintf("%d files, %d jobs, no problem", len(cfg.Files), len(cfg.Jobs))}}
+	all = append(all, c.checkPostgres(c.ctx, cfg, log)...)
+	from := newSources(cfg, log)
+	for _, name := range names {
+		all = append(all, c.checkJob(c.ctx, from, cfg.Jobs[name])...)
+	}
+	if err := c.printFindings(all); err != nil {
+		return err
+	}
+	for _, f := range all {
+		if !f.OK && !f.Warning {
+			return &exitError{code: exitFailed}
+		}
+	}
+	return nil
+}
+
+func (c *cli) printFindings(all []finding) error {
+	g := &grid{head: []string{"subject", "what", "result", "detail", "next"}, value: all}
+	for _, f := range all {
+		result := "ok"
+		switch {
+		case f.Warning:
+			result = "warning"
+		case !f.OK:
+			result = "FAILED"
+		}
+		g.add(f.Subject, f.What, result, f.Detail, f.Next)
+	}
+	return g.print(c.Stdout, c.output)
+}
+
+// failed makes a finding of an error.
+func failed(subject, what string, err error) finding {
+	f := finding{Subject: subject, What: what, Detail: err.Error()}
+	var e *extract.Error
+	if errors.As(err, &e) {
+		f.Next = e.Next
+	}
+	return f
+}
+
+// checkPostgres connects, looks at the server's settings and at the ledger's version.
+func (c *cli) checkPostgres(ctx context.Context, cfg *config.Config, log *slog.Logger) []finding {
+	const subject = "postgres"
+	db, err := c.postgres(ctx, cfg)
+	if err != nil {
+		return []finding{failed(subject, "url", err)}
+	}
+	findings := c.checkDatabase(ctx, cfg, db.url, log)
+	if err := db.close(); err != nil {
+		findings = append(findings, failed(subject, "stop", err))
+	}
+	return findings
+}
+
+func (c *cli) checkDatabase(ctx context.Context, cfg *config.Config, url string, log *slog.Logger) []finding {
+	const subject = "postgres"
+	w, err := load.Open(ctx, load.Config{URL: url, DDL: load.DDL(cfg.Postgres.DDL), Log: log})
+	if err != nil {
+		return []finding{failed(subject, "connect", err)}
+	}
+	defer w.Close()
+	var version, user string
+	var create bool
+	err = w.Pool().QueryRow(ctx, `SELECT current_setting('server_version'), current_user,
+		has_database_privilege(current_database(), 'CREATE')`).Scan(&version, &user, &create)
+	if err != nil {
+		return []finding{failed(subject, "connect", errors.New("a query was refused"))}
+	}
+	all := []finding{{Subject: subject, What: "connect", OK: true, Detail: fmt.Sprintf("PostgreSQL %s as %s", version, user)}}
+	if !create && cfg.Postgres.DDL == string(load.Apply) {
+		all = append(all, finding{
+			Subject: subject, What: "rights", Detail: user + " may not create schemas, and ddl is apply",
+			Next: "GRANT CREATE ON DATABASE to that role, or set ddl = \"plan\"",
+		})
+	}
+	return append(all, checkLedger(ctx, cfg, url, log))
+}
+
+func checkLedger(ctx context.Context, cfg *config.Config, url string, log *slog.Logger) finding {
+	f := finding{Subject: "postgres", What: "ledger", OK: true}
+	state, err := migrations.Status(ctx, migrations.Config{URL: url, Log: log})
+	switch {
+	case err != nil:
+		return failed(f.Subject, f.What, err)
+	case state.Current():
+		f.Detail = fmt.Sprintf("schema syncd at version %d", state.Version)
+	case cfg.Postgres.DDL == string(load.Plan):
+		f.OK, f.Detail, f.Next = false, fmt.Sprintf("schema syncd is at version %d, %d is needed", state.Version, state.Latest), "as the owner: syncd plan | psql"
+	default:
+		f.Detail = fmt.Sprintf("schema syncd will be brought from version %d to %d by the first sync", state.Version, state.Latest)
+	}
+	return f
+}
+
+// checkJob asks the source everything short of records.
+func (c *cli) checkJob(ctx context.Context, from *sources, j *config.Job) []finding {
+	source, err := from.of(j)
+	if err != nil {
+		return []finding{failed(j.Name, "source", err)}
+	}
+	var all []finding
+	_ = source
+	return all
+}

@@ -1,0 +1,27 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"syncd/job"
+)
+
+// tellDryRun prints what a run would find.
+func tellDryRun(out io.Writer, r job.Report) {
+	d := r.DryRun
+	fmt.Fprintf(out, "%s: dry run, nothing was written; %s ids are new at the source, %s are gone from it\n", r.Job, count(d.New), count(d.Gone))
+	fmt.Fprintf(out, "  compared: %s\n", d.Compared)
+	if len(d.Statements) > 0 {
+		fmt.Fprintf(out, "  %s statements of DDL would run first; syncd plan %s prints them\n", count(int64(len(d.Statements))), r.Job)
+	}
+	g := &grid{head: []string{"table", "read", "rejected", "live now"}}
+	for _, t := range d.Tables {
+		live := "none yet"
+		if t.Live != nil {
+			live = count(*t.Live)
+		}
+		g.add(t.Schema+"."+t.Table, count(t.Read), count(t.Refused), live)
+	}
+	_ = g.table(out)
+}

@@ -1,0 +1,37 @@
+// Command syncd keeps REDCap projects as typed tables in Postgres.
+//
+// It is the only place that knows every package: it reads jobs.toml, builds sources, warehouse and runner from it, and
+// hands each verb what it needs. Results go to stdout, logs to stderr. No secret ever stands in an argument.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"time"
+	_ "time/tzdata" // scratch images have no time zones
+
+	_ "golang.org/x/crypto/x509roots/fallback" // nor trust roots; used only where the host has none
+)
+
+// version is set by the linker.
+var version = "dev"
+
+// Main is one execution of the program as a value, so that tests start the same thing as main does.
+type Main struct {
+	Args           []string
+	Stdout, Stderr io.Writer
+	Stdin          io.Reader
+	Now            func() time.Time
+	Signals        <-chan os.Signal // nil: none come
+}
+
+func main() { os.Exit(Run()) }
+
+// Run executes the program with the process's own arguments and streams and returns its exit code.
+func Run() int {
+	signals, release := notify()
+	defer release()
+	m := &Main{Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Now: time.Now, Signals: signals}
+	return m.Run(context.Background())
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+)
+
+// grid is what a reading verb prints: the same cells as an aligned table, as CSV, or the value itself as JSON.
+type grid struct {
+	head  []string
+	rows  [][]string
+	value any // what -o json prints
+}
+
+func (g *grid) add(cells ...string) { g.rows = append(g.rows, cells) }
+
+// print writes g in a format: table, json or csv.
+func (g *grid) print(w io.Writer, format string) error {
+	switch format {
+	case "json":
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		return enc.Encode(g.value)
+	case "csv":
+		out := csv.NewWriter(w)
+		if err := out.Write(g.head); err != nil {
+			return err
+		}
+		for _, row := range g.rows {
+			if err := out.Write(neutral(row)); err != nil {
+				return err
+			}
+		}
+		out.Flush()
+		return out.Error()
+	default:
+		return g.table(w)
+	}
+}
+
+func (g *grid) table(w io.Writer) error {
+	tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(tw, strings.ToUpper(strings.Join(g.head, "\t")))
+	for _, row := range g.rows {
+		fmt.Fprintln(tw, strings.TrimRight(strings.Join(row, "\t"), "\t "))
+	}
+	return tw.Flush()
+}
+
+// neutral keeps a spreadsheet from taking a cell for a formula.
+func neutral(row []string) []string {
+	out := make([]string, len(row))
+	for i, cell := range row {
+		if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+			cell = "'" + cell
+		}
+		out[i] = cell
+	}
+	return out
+}
+
+// count prints n with thin groups of three digits: 1,234,567.
+func count(n int64) string {
+	s := fmt.Sprint(n)
+	start := 0
+	if n < 0 {
+		start = 1
+	}
+	for i := len(s) - 3; i > start; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

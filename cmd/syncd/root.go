@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/lmittmann/tint"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"syncd/extract"
+)
+
+// Exit codes, as the README lists them.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitRejects     = 3
+	exitRefused     = 4
+	exitInterrupted = 130
+)
+
+// exitError ends the program with a code. A nil err prints nothing: what there was to say has been said.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// usage makes err a mistake of the person who typed.
+func usage(format string, args ...any) error {
+	return &exitError{exitUsage, fmt.Errorf(format, args...)}
+}
+
+// cli holds the flags that every verb shares.
+type cli struct {
+	*Main
+	ctx       context.Context
+	config    string
+	output    string
+	logLevel  string
+	logFormat string
+}
+
+// Run executes one command line and returns its exit code.
+func (m *Main) Run(ctx context.Context) int {
+	c := &cli{Main: m, ctx: ctx}
+	root := c.root()
+	root.SetArgs(m.Args)
+	root.SetOut(m.Stdout)
+	root.SetErr(m.Stderr)
+	root.SetIn(m.Stdin)
+	err := root.ExecuteContext(ctx)
+	code := exitCode(err)
+	if err != nil {
+		c.complain(err)
+	}
+	return code
+}
+
+func (c *cli) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "syncd",
+		Short:         "REDCap projects as typed tables in Postgres, every night, with proof",
+		Version:       version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	flags := root.PersistentFlags()
+	flags.StringVarP(&c.config, "config", "c", "jobs.toml", "configuration file")
+	flags.StringVar(&c.logLevel, "log-level", "", "debug, info, warn or error (default warn; serve: info)")
+	flags.StringVar(&c.logFormat, "log-format", "text", "text or json")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usage("%w; see '%s --help'", err, cmd.CommandPath())
+	})
+	root.AddCommand(c.syncCommand(), c.serveCommand(), c.statusCommand(), c.runsCommand(), c.runCommand(), c.checkCommand(),
+		c.configCommand(), c.planCommand(), c.migrateCommand(), c.approveCommand(), c.healthCommand(), c.demoCommand(), c.fakeCommand())
+	return root
+}
+
+// reading adds the -o flag of verbs that print a grid.
+func (c *cli) reading(cmd *cobra.Command) *cobra.Command {
+	cmd.Flags().StringVarP(&c.output, "output", "o", "table", "table, json or csv")
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		switch c.output {
+		case "table", "json", "csv":
+			return nil
+		}
+		return usage("-o %s: table, json or csv", c.output)
+	}
+	return cmd
+}
+
+// complain prints an error for a person: what, then what to type next.
+func (c *cli) complain(err error) {
+	var exit *exitError
+	if errors.As(err, &exit) && exit.err == nil {
+		return
+	}
+	fmt.Fprintln(c.Stderr, "syncd: "+err.Error())
+	var e *extract.Error
+	if errors.As(err, &e) && e.Next != "" {
+		fmt.Fprintln(c.Stderr, "  next: "+e.Next)
+	}
+}
+
+// exitCode is the one place that turns an error into the program's exit code.
+func exitCode(err error) int {
+	var exit *exitError
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &exit):
+		return exit.code
+	case errors.Is(err, errInterrupted):
+		return exitInterrupted
+	case strings.HasPrefix(err.Error(), "unknown command"), strings.HasPrefix(err.Error(), "unknown shorthand"),
+		strings.Contains(err.Error(), "arg(s), "):
+		return exitUsage
+	}
+	switch extract.KindOf(err) {
+	case extract.KindConfig:
+		return exitUsage
+	case extract.KindHeld:
+		return exitRefused
+	default:
+		return exitFailed
+	}
+}
+
+// logger writes to stderr: colours on a terminal, plain text or JSON elsewhere.
+func (c *cli) logger(fallback slog.Level) (*slog.Logger, error) {
+	level := fallback
+	if c.logLevel != "" {
+		if err := level.UnmarshalText([]byte(c.logLevel)); err != nil {
+			return nil, usage("--log-level %s: debug, info, warn or error", c.logLevel)
+		}
+	}
+	options := &slog.HandlerOptions{Level: level}
+	switch {
+	case c.logFormat == "json":
+		return slog.New(slog.NewJSONHandler(c.Stderr, options)), nil
+	case c.logFormat != "text":
+		return nil, usage("--log-format %s: text or json", c.logFormat)
+	case isTerminal(c.Stderr):
+		return slog.New(tint.NewHandler(c.Stderr, &tint.Options{Level: level})), nil
+	default:
+		return slog.New(slog.NewTextHandler(c.Stderr, options)), nil
+	}
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"syncd/extract"
+	"syncd/internal/config"
+	"syncd/job"
+	"syncd/load"
+)
+
+const (
+	serveConns   = 24 // of the pool: runs, their beats, the queue and its listener
+	postgresWait = 5 * time.Second
+	adminStop    = 3 * time.Second
+)
+
+// serveCommand is the daemon.
+func (c *cli) serveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "the daemon: runs the schedules; SIGTERM ends it after the batch in hand, a second one at once",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			cfg, err := c.load()
+			if err != nil {
+				return err
+			}
+			log, err := c.logger(slog.LevelInfo)
+			if err != nil {
+				return err
+			}
+			return c.serve(cfg, log)
+		},
+	}
+}
+
+func (c *cli) serve(cfg *config.Config, log *slog.Logger) error {
+	s := c.stopping(c.ctx, 2)
+	defer s.end()
+	ready := &readiness{}
+	admin, err := listenAdmin(cfg.Serve.Admin, ready)
+	if err != nil {
+		return err
+	}
+	log.Info("listening", slog.String("admin", admin.addr))
+	err = c.serveWith(s, cfg, log, ready)
+	if errors.Is(err, errInterrupted) || s.interrupted() && errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	return errors.Join(err, admin.close())
+}
+
+// serveWith waits for Postgres, then runs the engine until a signal.
+func (c *cli) serveWith(s *stopping, cfg *config.Config, log *slog.Logger, ready *readiness) error {
+	w, closeAll, err := c.awaitWarehouse(s, cfg, log)
+	if err != nil || w == nil {
+		return err
+	}
+	engine := job.NewEngine(job.Config{Warehouse: w, Jobs: c.planned(cfg, log), Holder: holder(), Log: log, Done: logRun(log)})
+	ready.set(engine.Ready)
+	err = engine.Run(s.ctx, s.stop)
+	ready.set(nil)
+	return errors.Join(err, closeAll())
+}
+
+// awaitWarehouse opens the warehouse, again and again while Postgres is away. A nil warehouse means that a signal came first.
+func (c *cli) awaitWarehouse(s *stopping, cfg *config.Config, log *slog.Logger) (*load.Warehouse, func() error, error) {
+	for first := true; ; first = false {
+		w, closeAll, err := c.warehouseOf(s.ctx, cfg, log, serveConns)
+		if err == nil || s.interrupted() {
+			return w, closeAll, nil
+		}
+		if extract.KindOf(err) == extract.KindConfig {
+			return nil, nil, err
+		}
+		if first {
+			log.Warn("postgres is not ready, trying again", slog.Any("error", err), slog.Duration("wait", postgresWait))
+		}
+		select {
+		case <-s.stop:
+			return nil, nil, nil
+		case <-time.After(postgresWait):
+		}
+	}
+}
+
+// planned lists the jobs that have a schedule.
+func (c *cli) planned(cfg *config.Config, log *slog.Logger) []job.Planned {
+	from := newSources(cfg, log)
+	var all []job.Planned
+	for _, name := range cfg.Names() {
+		j := cfg.Jobs[name]
+		all = append(all, job.Planned{
+			Name: name, Source: j.Source, Schema: j.Schema, Sync: j.Slots,
+			Open: func(context.Context) (extract.Source, error) { return from.of(j) },
+		})
+	}
+	return all
+}
+
+// logRun writes the one line at the end of a failed run that says what to do; successful ones have theirs already.
+func logRun(log *slog.Logger) func(job.Report, error) {
+	return func(r job.Report, err error) {
+		if err == nil {
+			return
+		}
+		var e *extract.Error
+		if errors.As(err, &e) && e.Next != "" {
+			log.Warn("run needs attention", slog.String("job", r.Job), slog.Int64("run_id", r.RunID), slog.String("next", e.Next))
+		}
+	}
+}
+
+// daemon runs the engine on a warehouse that is open already, until ctx ends; the demo stays up with it.
+func (c *cli) daemon(ctx context.Context, cfg *config.Config, w *load.Warehouse, log *slog.Logger) error {
+	engine := job.NewEngine(job.Config{Warehouse: w, Jobs: c.planned(cfg, log), Holder: holder(), Log: log, Done: func(r job.Report, err error) {
+		if err == nil {
+			tellReport(c.Stdout, r)
+		}
+	}})
+	return engine.Run(context.WithoutCancel(ctx), ctx.Done())
+}
+
+// admin is the listener of the health endpoints.
+type admin struct {
+	addr   string
+	server *http.Server
+	done   chan error
+}
+
+func listenAdmin(addr string, ready *readiness) (*admin, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, &extract.Error{
+			Kind: extract.KindConfig, What: "listen on serve.admin", Where: addr, Cause: err,
+			Next: "stop what listens there, or set another address: [serve] admin = \"127.0.0.1:PORT\"",
+		}
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })
+	mux.Handle("GET /readyz", ready)
+	a := &admin{addr: l.Addr().String(), done: make(chan error, 1), server: &http.Server{
+		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10,
+	}}
+	go func() { a.done <- a.server.Serve(l) }()
+	return a, nil
+}
+
+func (a *admin) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), adminStop)
+	defer cancel()
+	if err := a.server.Shutdown(ctx); err != nil {
+		return fmt.Errorf("stop admin listener: %w", err)
+	}
+	if err := <-a.done; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve admin: %w", err)
+	}
+	return nil
+}

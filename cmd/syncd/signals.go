@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+)
+
+// errInterrupted is the cause of a context that a signal ended.
+var errInterrupted = errors.New("interrupted by a signal")
+
+func notify() (<-chan os.Signal, func()) {
+	ch := make(chan os.Signal, 4)
+	signal.Notify(ch, os.Interrupt, syscall.SIGTERM)
+	return ch, func() { signal.Stop(ch) }
+}
+
+// stopping turns signals into two stages: the first closes stop (take no more work, let the batch finish), the second
+// cancels the context. A verb that has no work worth finishing asks for one stage: then the first cancels.
+type stopping struct {
+	ctx    context.Context
+	stop   chan struct{}
+	cancel context.CancelCauseFunc
+	once   sync.Once
+	done   chan struct{}
+}
+
+func (m *Main) stopping(parent context.Context, stages int) *stopping {
+	ctx, cancel := context.WithCancelCause(parent)
+	s := &stopping{ctx: ctx, stop: make(chan struct{}), cancel: cancel, done: make(chan struct{})}
+	go s.watch(m.Signals, stages)
+	return s
+}
+
+func (s *stopping) watch(signals <-chan os.Signal, stages int) {
+	defer close(s.done)
+	for seen := 0; ; {
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-signals:
+			seen++
+			s.once.Do(func() { close(s.stop) })
+			if seen >= stages {
+				s.cancel(errInterrupted)
+				return
+			}
+		}
+	}
+}
+
+func (s *stopping) interrupted() bool {
+	select {
+	case <-s.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+func (s *stopping) end() {
+	s.cancel(nil)
+	<-s.done
+}

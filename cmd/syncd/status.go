@@ -1,0 +1,254 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"syncd/internal/config"
+	"syncd/load"
+)
+
+// statusCommand prints one line per job: how it stands.
+func (c *cli) statusCommand() *cobra.Command {
+	return c.reading(&cobra.Command{
+		Use:   "status",
+		Short: "how every job stands: last run, verdict, freshness, rejects",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return c.withWarehouse(func(cfg *config.Config, w *load.Warehouse) error {
+				jobs, err := w.Jobs(c.ctx)
+				if err != nil {
+					return err
+				}
+				return c.status(cfg, jobs)
+			})
+		},
+	})
+}
+
+// jobStatus is a line of `syncd status`.
+type jobStatus struct {
+	load.Job
+	Stale   bool `json:"stale"`   // the last success is older than the job's fresh_within
+	Retired bool `json:"retired"` // the ledger knows the job, jobs.toml does not
+}
+
+func (c *cli) status(cfg *config.Config, known []load.Job) error {
+	g := &grid{head: []string{"job", "schema", "state", "verdict", "fresh", "rows", "rejects", "next", "note"}}
+	byName := map[string]load.Job{}
+	for _, j := range known {
+		byName[j.Job] = j
+	}
+	var lines []jobStatus
+	for _, name := range cfg.Names() {
+		j, ok := byName[name]
+		if !ok {
+			j = load.Job{Job: name, Schema: cfg.Jobs[name].Schema, Source: cfg.Jobs[name].Source}
+		}
+		delete(byName, name)
+		lines = append(lines, c.oneStatus(cfg, j))
+	}
+	for _, j := range known {
+		if _, left := byName[j.Job]; left {
+			lines = append(lines, jobStatus{Job: j, Retired: true})
+		}
+	}
+	for _, l := range lines {
+		g.add(c.statusCells(l)...)
+	}
+	g.value = lines
+	return g.print(c.Stdout, c.output)
+}
+
+func (c *cli) oneStatus(cfg *config.Config, j load.Job) jobStatus {
+	now := c.Now()
+	job := cfg.Jobs[j.Job]
+	if s := job.Slots; s != nil {
+		if next := s.Next(now); !next.IsZero() {
+			j.Next = &next
+		}
+	}
+	stale := job.FreshWithin > 0 && j.FreshAt != nil && now.Sub(*j.FreshAt) > job.FreshWithin
+	return jobStatus{Job: j, Stale: stale}
+}
+
+func (c *cli) statusCells(l jobStatus) []string {
+	state, verdict, rows, next := "never ran", "", "", ""
+	var notes []string
+	if l.Last != nil {
+		state, verdict = string(l.Last.State), string(l.Last.Verdict)
+		if l.Last.Error != "" {
+			notes = append(notes, l.Last.Error)
+		}
+		if l.Last.Next != "" {
+			notes = append(notes, "next: "+l.Last.Next)
+		}
+	}
+	if l.Rows != nil {
+		rows = count(*l.Rows)
+	}
+	if l.Next != nil {
+		next = l.Next.Local().Format("Mon 15:04")
+	}
+	if l.Stale {
+		notes = append([]string{"stale"}, notes...)
+	}
+	if l.Retired {
+		notes = append([]string{"not in " + c.config + " any more"}, notes...)
+	}
+	return []string{l.Job.Job, l.Schema, state, verdict, c.ago(l.FreshAt), rows, count(l.RejectsOpen), next, strings.Join(notes, "; ")}
+}
+
+// ago says how long ago t was, in the coarsest unit that still tells.
+func (c *cli) ago(t *time.Time) string {
+	if t == nil {
+		return "never"
+	}
+	d := c.Now().Sub(*t)
+	switch {
+	case d < time.Minute:
+		return "just now"
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%d min ago", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h ago", int(d.Hours()))
+	default:
+		return fmt.Sprintf("%d days ago", int(d.Hours()/24))
+	}
+}
+
+// runsCommand lists runs, newest first.
+func (c *cli) runsCommand() *cobra.Command {
+	var f load.RunFilter
+	var failed bool
+	cmd := c.reading(&cobra.Command{
+		Use:   "runs [JOB]",
+		Short: "what ran, newest first",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				f.Job = args[0]
+			}
+			if failed {
+				f.State = load.Failed
+			}
+			return c.withWarehouse(func(_ *config.Config, w *load.Warehouse) error {
+				runs, err := w.Runs(c.ctx, f)
+				if err != nil {
+					return err
+				}
+				return c.printRuns(runs)
+			})
+		},
+	})
+	cmd.Flags().IntVarP(&f.Limit, "limit", "n", 20, "how many")
+	cmd.Flags().BoolVar(&failed, "failed", false, "failed runs only")
+	return cmd
+}
+
+func (c *cli) printRuns(runs []load.RunRow) error {
+	g := &grid{
+		head:  []string{"run", "job", "kind", "state", "verdict", "started", "took", "read", "inserted", "updated", "unchanged", "deleted", "rejected", "requests", "error"},
+		value: runs,
+	}
+	for _, r := range runs {
+		g.add(strconv.FormatInt(r.RunID, 10), r.Job, r.Kind, string(r.State), string(r.Verdict), stamp(r.StartedAt), took(r.StartedAt, r.EndedAt),
+			count(r.Read), count(r.Inserted), count(r.Updated), count(r.Unchanged), count(r.Deleted), count(r.Rejected), count(r.Requests), r.Error)
+	}
+	return g.print(c.Stdout, c.output)
+}
+
+func stamp(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
+
+func took(from time.Time, to *time.Time) string {
+	if to == nil {
+		return ""
+	}
+	return to.Sub(from).Round(10 * time.Millisecond).String()
+}
+
+// runCommand prints one run in full.
+func (c *cli) runCommand() *cobra.Command {
+	return c.reading(&cobra.Command{
+		Use:   "run ID",
+		Short: "one run in full: counts per table, proofs, warnings, the error and what to type next",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			id, err := strconv.ParseInt(args[0], 10, 64)
+			if err != nil || id < 1 {
+				return usage("run %s: a run's number, as 'syncd runs' lists them", args[0])
+			}
+			return c.withWarehouse(func(_ *config.Config, w *load.Warehouse) error {
+				d, err := w.RunDetail(c.ctx, id)
+				if err != nil {
+					return err
+				}
+				return c.printRun(d)
+			})
+		},
+	})
+}
+
+func (c *cli) printRun(d *load.RunDetail) error {
+	g := tableGrid(d.Tables)
+	g.value = d
+	if c.output == "table" {
+		c.printRunHead(d)
+	}
+	if err := g.print(c.Stdout, c.output); err != nil || c.output != "table" {
+		return err
+	}
+	for _, p := range d.Proofs {
+		fmt.Fprintf(c.Stdout, "proof %s\n", proofLine(p))
+	}
+	for _, r := range d.Rejects {
+		fmt.Fprintf(c.Stdout, "rejected %s: %s %s (%s)\n", count(r.Count), r.Table, r.Column, r.Rule)
+	}
+	for _, warning := range d.Warnings {
+		fmt.Fprintf(c.Stdout, "warning: %s\n", warning)
+	}
+	return nil
+}
+
+func (c *cli) printRunHead(d *load.RunDetail) {
+	fmt.Fprintf(c.Stdout, "run %d of %s (%s): %s", d.RunID, d.Job, d.Kind, d.State)
+	if d.Verdict != "" {
+		fmt.Fprintf(c.Stdout, ", %s", d.Verdict)
+	}
+	fmt.Fprintf(c.Stdout, "\nstarted %s, took %s, %s requests, %s bytes, %s batches\n", stamp(d.StartedAt), took(d.StartedAt, d.EndedAt),
+		count(d.Requests), count(d.Bytes), count(d.Batches))
+	for _, line := range []struct{ what, text string }{{"because", d.Reason}, {"error", d.Error}, {"next", d.Next}} {
+		if line.text != "" {
+			fmt.Fprintf(c.Stdout, "%s: %s\n", line.what, line.text)
+		}
+	}
+}
+
+func proofLine(p load.Proof) string {
+	s := p.Name + ": holds"
+	if !p.Holds {
+		s = p.Name + ": does not hold: " + p.Reason
+	}
+	if !p.At.IsZero() {
+		s += ", as of " + stamp(p.At)
+	}
+	return s
+}
+
+// tableGrid shows the outcomes of rows, table by table.
+func tableGrid(tables []load.RunTable) *grid {
+	g := &grid{head: []string{"table", "read", "inserted", "updated", "unchanged", "deleted", "rejected", "misfits", "missing", "live"}}
+	for _, t := range tables {
+		live := ""
+		if t.Live != nil {
+			live = count(*t.Live)
+		}
+		g.add(t.Schema+"."+t.Table, count(t.Read), count(t.Inserted), count(t.Updated), count(t.Unchanged), count(t.Deleted), count(t.Rejected),
+			count(t.NonConforming), count(t.Missing), live)
+	}
+	return g
+}

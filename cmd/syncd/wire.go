@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"syncd/extract"
+	"syncd/extract/redcap"
+	"syncd/extract/upstream"
+	"syncd/internal/config"
+	"syncd/internal/pgembed"
+	"syncd/load"
+	"syncd/migrations"
+)
+
+// load reads the configuration. All its problems are one error of exit code 2.
+func (c *cli) load() (*config.Config, error) {
+	cfg, err := config.Load(c.config)
+	if err != nil {
+		return nil, &exitError{exitUsage, err}
+	}
+	return cfg, nil
+}
+
+// database is the Postgres of a configuration: its URL, and what has to be stopped after use.
+type database struct {
+	url   string
+	close func() error
+}
+
+// postgres finds the warehouse's Postgres. A private one is started, or joined where another syncd runs it already.
+func (c *cli) postgres(ctx context.Context, cfg *config.Config) (*database, error) {
+	if !cfg.Postgres.Private {
+		url, err := cfg.Postgres.URL.Read(ctx)
+		if err != nil {
+			return nil, misconfigured("read postgres.url", err)
+		}
+		return &database{url: url, close: func() error { return nil }}, nil
+	}
+	dir := filepath.Join(cfg.DataDir, "postgres")
+	if url, ok := pgembed.Running(dir, privateDatabase); ok {
+		return &database{url: url, close: func() error { return nil }}, nil
+	}
+	server, err := pgembed.Start(ctx, pgembed.Options{Dir: dir})
+	if err != nil {
+		return nil, &extract.Error{Kind: extract.KindPostgres, What: "start the private Postgres", Cause: err}
+	}
+	return &database{url: server.URL(privateDatabase), close: server.Stop}, nil
+}
+
+// privateDatabase is the one database of a private Postgres that syncd uses.
+const privateDatabase = "postgres"
+
+// misconfigured marks an error as one of the configuration's environment: a secret or file that is missing now.
+func misconfigured(what string, err error) error {
+	e := &extract.Error{Kind: extract.KindConfig, What: what, Cause: err}
+	var fault *config.Fault
+	if errors.As(err, &fault) {
+		e.Next = fault.Next
+	}
+	return e
+}
+
+// withWarehouse opens the warehouse for a verb and closes everything behind it.
+func (c *cli) withWarehouse(do func(*config.Config, *load.Warehouse) error) error {
+	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	log, err := c.logger(slog.LevelWarn)
+	if err != nil {
+		return err
+	}
+	w, closeAll, err := c.warehouseOf(c.ctx, cfg, log, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(cfg, w), closeAll())
+}
+
+// warehouseOf brings the ledger to this program's version where syncd may do so, and opens the warehouse with a pool of conns.
+func (c *cli) warehouseOf(ctx context.Context, cfg *config.Config, log *slog.Logger, conns int) (*load.Warehouse, func() error, error) {
+	db, err := c.postgres(ctx, cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	fail := func(err error) (*load.Warehouse, func() error, error) {
+		return nil, nil, errors.Join(err, db.close())
+	}
+	if err := c.migrate(ctx, cfg, db.url, log); err != nil {
+		return fail(err)
+	}
+	w, err := load.Open(ctx, load.Config{URL: db.url, DDL: load.DDL(cfg.Postgres.DDL), Log: log, MaxConns: conns, DialFunc: dialer()})
+	if err != nil {
+		return fail(err)
+	}
+	return w, func() error { w.Close(); return db.close() }, nil
+}
+
+// migrate applies what is pending with ddl = "apply"; with "plan" it only refuses to work on another version.
+func (c *cli) migrate(ctx context.Context, cfg *config.Config, url string, log *slog.Logger) error {
+	mc := migrations.Config{URL: url, Log: log}
+	if cfg.Postgres.DDL == string(load.Plan) {
+		state, err := migrations.Status(ctx, mc)
+		if err != nil || state.Current() {
+			return err
+		}
+		return &extract.Error{
+			Kind: extract.KindConfig, What: "use the ledger",
+			Cause: fmt.Errorf("it is at version %d, this syncd needs %d, and ddl = \"plan\" alters nothing", state.Version, state.Latest),
+			Next:  "as the database's owner: syncd plan | psql",
+		}
+	}
+	_, _, err := migrations.Up(ctx, mc)
+	return err
+}
+
+// sources builds sources from the configuration; the budget of a server is shared by all its jobs.
+type sources struct {
+	cfg     *config.Config
+	log     *slog.Logger
+	budgets map[string]upstream.Budget
+}
+
+func newSources(cfg *config.Config, log *slog.Logger) *sources {
+	s := &sources{cfg: cfg, log: log, budgets: map[string]upstream.Budget{}}
+	for name, server := range cfg.Servers {
+		s.budgets[name] = upstream.PerMinute(server.RequestsPerMinute)
+	}
+	return s
+}
+
+// of makes the source of a job. What is missing in its surroundings is an error of KindConfig, and that job's alone.
+func (s *sources) of(job *config.Job) (*redcap.Source, error) {
+	client, err := upstream.New(job.Server.Config, upstream.Endpoint{
+		Name: job.Source, URL: job.Server.URL, Version: version, Budget: s.budgets[job.Server.Name], Judge: redcap.Judge, Log: s.log,
+	})
+	if err != nil {
+		return nil, misconfigured("reach "+job.Source, err)
+	}
+	return redcap.New(redcap.Config{
+		Job: job.Name, Server: client.Server(), Client: client, Zone: job.Server.Zone, Options: job.Options, Log: s.log,
+		Token: func(ctx context.Context) (string, error) {
+			token, err := job.ReadToken(ctx)
+			if err != nil {
+				return "", misconfigured("read the token of job "+job.Name, err)
+			}
+			return token, nil
+		},
+	})
+}
+
+// holder names this process in the ledger.
+func holder() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s/%d", host, os.Getpid())
+}
