@@ -99,7 +99,10 @@ func (c *Config) Job(name string) (*Job, error) {
 	if j := c.Jobs[name]; j != nil {
 		return j, nil
 	}
-	return nil, fmt.Errorf("no job %s in %s%s", quote(name), c.Files[0], didYouMean(name, c.Names()))
+	if len(c.Jobs) == 0 {
+		return nil, fmt.Errorf("no job %s in %s, nor any other", shown(name), c.Files[0])
+	}
+	return nil, fmt.Errorf("no job %s in %s%s", shown(name), c.Files[0], unknown(name, c.Names()))
 }
 
 // Place returns file:line where the job is named.

@@ -134,7 +134,11 @@ func unknown(word string, words []string) string {
 	if hint := didYouMean(word, words); hint != "" {
 		return hint
 	}
+	const most = 30
 	words = slices.Sorted(slices.Values(words))
+	if len(words) > most {
+		words = append(words[:most:most], "...")
+	}
 	return "; known here are " + strings.Join(words, ", ")
 }
 

@@ -163,7 +163,8 @@ func (l *loader) build(root *node) *Config {
 	return c
 }
 
-// named returns the tables of a family ([redcap.NAME], [job.NAME]) whose names will do.
+// named returns the tables of a family ([redcap.NAME], [job.NAME]), those of bad names too: their keys are looked at all
+// the same.
 func (l *loader) named(family *node, word string) []*node {
 	if family == nil {
 		return nil
@@ -172,18 +173,18 @@ func (l *loader) named(family *node, word string) []*node {
 		l.add(family.wrong("must be written as [%s.NAME]", word))
 		return nil
 	}
-	var good []*node
+	var tables []*node
 	for _, n := range family.kids {
-		switch reason := badName(n.key); {
-		case n.kind != tableKind:
+		if n.kind != tableKind {
 			l.add(n.wrong("must be a table, [%s.NAME], not %s", word, n.kind))
-		case reason != "":
-			l.add(n.wrong("%s", reason))
-		default:
-			good = append(good, n)
+			continue
 		}
+		if reason := badName(n.key); reason != "" {
+			l.add(n.wrong("%s", reason))
+		}
+		tables = append(tables, n)
 	}
-	return good
+	return tables
 }
 
 // job puts the three layers of one job on top of each other.
