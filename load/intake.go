@@ -49,7 +49,7 @@ type intake struct {
 // reset makes an intake ready for another batch and keeps its buffers.
 func (in *intake) reset() {
 	*in = intake{index: in.index, fps: in.fps[:0], notesAt: in.notesAt[:0], fates: in.fates[:0], missing: in.missing}
-	in.index.keys.reset()
+	in.index.reset(0) // with its slots: a batch may ask about a table of which it brings no rows
 	in.missing.reset()
 }
 

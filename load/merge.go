@@ -125,11 +125,18 @@ func (r *Run) try(ctx context.Context, w *work) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	panicked := true
+	defer func() {
+		if panicked {
+			s.drop() // a transaction left open would keep the claim's row locked
+		}
+	}()
 	w.result, w.archives, w.vanished, w.held = Result{}, nil, 0, nil
 	now, seen, err := r.compare(ctx, s, w)
 	if err == nil && seen == nil {
 		err = r.write(ctx, s, w, now)
 	}
+	panicked = false
 	if err != nil || seen != nil {
 		s.drop()
 		w.forget()
