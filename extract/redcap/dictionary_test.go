@@ -60,8 +60,10 @@ func row(attrs ...string) *field {
 	f := &field{}
 	for _, a := range attrs {
 		name, value, _ := strings.Cut(a, "=")
-		at := map[string]int{"name": attrName, "form": attrForm, "type": attrType, "label": attrLabel, "choices": attrChoices,
-			"note": attrNote, "valid": attrValidation, "min": attrMin, "max": attrMax, "ident": attrIdentifier, "annotation": attrAnnotation}[name]
+		at := map[string]int{
+			"name": attrName, "form": attrForm, "type": attrType, "label": attrLabel, "choices": attrChoices,
+			"note": attrNote, "valid": attrValidation, "min": attrMin, "max": attrMax, "ident": attrIdentifier, "annotation": attrAnnotation,
+		}[name]
 		f.text[at] = value
 	}
 	return f
@@ -148,8 +150,14 @@ func TestPatternsStandForAnyText(t *testing.T) {
 		pattern, name string
 		want          bool
 	}{
-		{"ssn", "ssn", true}, {"ssn", "ssn2", false}, {"*_phone", "home_phone", true}, {"*_phone", "phone", false},
-		{"*", "", true}, {"a*c*e", "abcde", true}, {"a*c*e", "abcdf", false}, {"", "", true},
+		{"ssn", "ssn", true},
+		{"ssn", "ssn2", false},
+		{"*_phone", "home_phone", true},
+		{"*_phone", "phone", false},
+		{"*", "", true},
+		{"a*c*e", "abcde", true},
+		{"a*c*e", "abcdf", false},
+		{"", "", true},
 	} {
 		if got := glob(test.pattern, test.name); got != test.want {
 			t.Errorf("pattern %q, name %q: %t", test.pattern, test.name, got)
@@ -233,8 +241,10 @@ func TestAFieldThatIsAppendedMovesNoOther(t *testing.T) {
 
 func TestNamesThatPostgresCannotHoldAreMappedAndApart(t *testing.T) {
 	long := strings.Repeat("x", 80)
-	p := &snapshot{version: "14.9.1", idField: "record_id", info: map[string]string{}, repeatsKnown: true,
-		instruments: []instrument{{"redcap_record", ""}, {"user", ""}, {"f", ""}, {"f__2", ""}}}
+	p := &snapshot{
+		version: "14.9.1", idField: "record_id", info: map[string]string{}, repeatsKnown: true,
+		instruments: []instrument{{"redcap_record", ""}, {"user", ""}, {"f", ""}, {"f__2", ""}},
+	}
 	p.fields = []field{
 		*row("name=record_id", "form=f", "type=text"), *row("name="+long+"1", "form=f", "type=text"),
 		*row("name="+long+"2", "form=f", "type=text"), *row("name=xmin", "form=f", "type=text"),

@@ -2,7 +2,6 @@ package redcap
 
 import (
 	"fmt"
-	"strings"
 
 	"syncd/extract"
 )
@@ -274,32 +273,4 @@ func (p *snapshot) headerIndex(name string) int {
 		}
 	}
 	return -1
-}
-
-// matches reports whether name fits one of the patterns, in which * stands for any text.
-func matches(patterns []string, name string) bool {
-	for _, p := range patterns {
-		if glob(p, name) {
-			return true
-		}
-	}
-	return false
-}
-
-func glob(pattern, name string) bool {
-	first, rest, starred := strings.Cut(pattern, "*")
-	if !starred {
-		return pattern == name
-	}
-	if !strings.HasPrefix(name, first) {
-		return false
-	}
-	for name = name[len(first):]; ; name = name[1:] {
-		if glob(rest, name) {
-			return true
-		}
-		if name == "" {
-			return false
-		}
-	}
 }

@@ -1,8 +1,6 @@
 package redcap
 
 import (
-	"context"
-	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -53,11 +51,26 @@ func TestValuesThatDoNotFitAreKeptBesideTheRow(t *testing.T) {
 	s := newStore(t)
 	_, proof := mustPull(t, source(t, url, p.Token()), s)
 	for _, test := range []struct{ id, column, want string }{
-		{"1", "age", "41"}, {"1", "dose", "7.50"}, {"1", "born", "2023-02-24"}, {"1", "at", "23:19:00"}, {"1", "split", "00:02:45"},
-		{"1", "agree", "t"}, {"1", "memo", "a\r\nb"}, {"1", "visit_complete", "0"},
-		{"2", "1:age", "UNK"}, {"2", "0:dose", "1e400"}, {"2", "0:born", "2023-02-30"}, {"2", "0:at", "55:02"}, {"2", "split", "00:55:02"},
-		{"2", "0:agree", "maybe"}, {"2", "memo", "=cmd|'x'!A0"},
-		{"3", "age", "130"}, {"3", "0:dose", "about 5"}, {"3", "0:born", "31/12/2020"}, {"3", "1:at", "UNK"}, {"3", "0:memo", `\x68657265a0e792`},
+		{"1", "age", "41"},
+		{"1", "dose", "7.50"},
+		{"1", "born", "2023-02-24"},
+		{"1", "at", "23:19:00"},
+		{"1", "split", "00:02:45"},
+		{"1", "agree", "t"},
+		{"1", "memo", "a\r\nb"},
+		{"1", "visit_complete", "0"},
+		{"2", "1:age", "UNK"},
+		{"2", "0:dose", "1e400"},
+		{"2", "0:born", "2023-02-30"},
+		{"2", "0:at", "55:02"},
+		{"2", "split", "00:55:02"},
+		{"2", "0:agree", "maybe"},
+		{"2", "memo", "=cmd|'x'!A0"},
+		{"3", "age", "130"},
+		{"3", "0:dose", "about 5"},
+		{"3", "0:born", "31/12/2020"},
+		{"3", "1:at", "UNK"},
+		{"3", "0:memo", `\x68657265a0e792`},
 	} {
 		if got := s.row(".visit", test.id, "", "1")[test.column]; got != test.want {
 			t.Errorf("record %s, %s: %q, want %q", test.id, test.column, got, test.want)
@@ -131,8 +144,11 @@ func TestEveryShapeGoesToTheRightRows(t *testing.T) {
 	s := newStore(t)
 	structure, _ := mustPull(t, source(t, url, p.Token()), s)
 	for _, test := range []struct{ table, event, instance, status string }{
-		{"form_1", "enrollment_arm_1", "1", "2"}, {"form_2", "visit_1_arm_1", "1", "1"}, {"form_2", "visit_1_arm_1", "3", "0"},
-		{"form_3", "visit_1_arm_1", "1", "2"}, {"form_2", "visit_2_arm_1", "2", "2"},
+		{"form_1", "enrollment_arm_1", "1", "2"},
+		{"form_2", "visit_1_arm_1", "1", "1"},
+		{"form_2", "visit_1_arm_1", "3", "0"},
+		{"form_3", "visit_1_arm_1", "1", "2"},
+		{"form_2", "visit_2_arm_1", "2", "2"},
 	} {
 		if got := s.row("."+test.table, "7", test.event, test.instance)[test.table+"_complete"]; got != test.status {
 			t.Errorf("%s %s %s: status %q, want %q", test.table, test.event, test.instance, got, test.status)
@@ -224,98 +240,6 @@ func TestRecordsWhereKeepsOthersOutAndAccountsForThem(t *testing.T) {
 	}
 	if !slices.Equal(s.vanished, []string{"2"}) {
 		t.Errorf("vanished %q, want 2", s.vanished)
-	}
-}
-
-func TestMissingRightsLeaveStoredColumnsAlone(t *testing.T) {
-	tests := []struct {
-		name   string
-		change func(*fake.User)
-		gone   string // column that must be unnamed
-		table  string
-	}{
-		{"no right to groups", func(u *fake.User) { u.DAGs = false }, groupColumnName, "visit"},
-		{"in a group", func(u *fake.User) { u.DAG = "site_a" }, groupColumnName, "visit"},
-		{"without identifiers", func(u *fake.User) { u.Forms["visit"] = fake.ExportWithoutIdentifer }, "ssn", "visit"},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			p := clinic(t, text("memo"), fake.Field{Name: "ssn", Type: "text", Identifier: "y"})
-			p.AddDAG("Site A")
-			add(t, p, "1", map[string]string{"memo": "x", "ssn": "1"})
-			if err := p.SetGroup("1", "site_a"); err != nil {
-				t.Fatal(err)
-			}
-			_, url := serve(t, fake.Options{}, p)
-			p.Rights(test.change)
-			s := newStore(t)
-			structure, _ := mustPull(t, source(t, url, p.Token()), s)
-			for _, table := range structure.Tables {
-				if table.Name == test.table && !slices.Contains(table.Unnamed, test.gone) {
-					t.Errorf("table %s: unnamed %q lacks %s", table.Name, table.Unnamed, test.gone)
-				}
-			}
-			if len(structure.Warnings) == 0 || s.count(".visit") != 1 {
-				t.Errorf("warnings %q, rows %d", structure.Warnings, s.count(".visit"))
-			}
-		})
-	}
-}
-
-func TestAnInstrumentWithoutAccessKeepsItsTable(t *testing.T) {
-	p := clinic(t, text("memo"))
-	add(t, p, "1", map[string]string{"memo": "x"})
-	_, url := serve(t, fake.Options{}, p)
-	s := newStore(t)
-	mustPull(t, source(t, url, p.Token()), s)
-	p.Rights(func(u *fake.User) { u.Forms["visit"] = fake.ExportNone })
-	structure, _ := mustPull(t, source(t, url, p.Token()), s)
-	if s.count(".visit") != 1 {
-		t.Errorf("%d rows left of a form that may no longer be read, want 1", s.count(".visit"))
-	}
-	if !slices.ContainsFunc(structure.Tables, func(t *extract.Table) bool { return t.Name == "visit" }) {
-		t.Error("the table is not declared any more, and would be taken for gone")
-	}
-}
-
-func TestWithoutTheDesignRightRepeatsComeFromTheRows(t *testing.T) {
-	p := small(fake.Mixed, 20)
-	_, url := serve(t, fake.Options{}, p)
-	full := newStore(t)
-	mustPull(t, source(t, url, p.Token()), full)
-	p.Rights(func(u *fake.User) { u.Design = false })
-	s := newStore(t)
-	structure, _ := mustPull(t, source(t, url, p.Token()), s)
-	if len(structure.Warnings) != 1 {
-		t.Errorf("warnings %q, want one", structure.Warnings)
-	}
-	for name, table := range full.tables {
-		if !strings.HasPrefix(name, "_meta") && len(table.rows) != s.count(name) {
-			t.Errorf("table %s: %d rows, want %d", name, s.count(name), len(table.rows))
-		}
-	}
-}
-
-func TestTokensThatCannotBeOnesAreRefusedUnsent(t *testing.T) {
-	server, url := serve(t, fake.Options{}, clinic(t))
-	for _, token := range []string{"", "abc", strings.Repeat("A", 64), strings.Repeat("G", 32)} {
-		_, err := source(t, url, token).Describe(t.Context())
-		if extract.KindOf(err) != extract.KindConfig || token != "" && strings.Contains(err.Error(), token) {
-			t.Errorf("token of %d characters: %v", len(token), err)
-		}
-	}
-	if n := server.Count(""); n > 0 {
-		t.Errorf("%d requests were sent", n)
-	}
-	p := clinic(t)
-	_, url = serve(t, fake.Options{}, p)
-	if _, err := source(t, url, "  "+strings.ToUpper(p.Token())+"\n").Describe(t.Context()); err != nil {
-		t.Errorf("white space around a token: %v", err)
-	}
-	lost := errors.New("no such file")
-	_, err := source(t, url, "", func(c *Config) { c.Token = func(context.Context) (string, error) { return "", lost } }).Describe(t.Context())
-	if extract.KindOf(err) != extract.KindConfig || !errors.Is(err, lost) {
-		t.Errorf("a token that cannot be read: %v", err)
 	}
 }
 

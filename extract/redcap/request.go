@@ -37,7 +37,10 @@ func (s *Source) recordQuestion(p *snapshot, ids []string) question {
 
 func (s *Source) recordParams(b *params, p *snapshot) {
 	for _, kv := range [...][2]string{
-		{"type", "flat"}, {"rawOrLabel", "raw"}, {"exportSurveyFields", "true"}, {"exportBlankForGrayFormStatus", "true"},
+		{"type", "flat"},
+		{"rawOrLabel", "raw"},
+		{"exportSurveyFields", "true"},
+		{"exportBlankForGrayFormStatus", "true"},
 		{"decimalCharacter", "."},
 	} {
 		b.add(kv[0], kv[1])

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -248,23 +247,4 @@ func (s *Source) readGroups(ctx context.Context, p *snapshot) error {
 		return err
 	}
 	return nil
-}
-
-// askedForms lists the instruments that a job asks for by name; nil stands for all.
-func (p *snapshot) askedForms(o Options) []string {
-	var asked []string
-	for _, in := range p.instruments {
-		if !o.skips(in.name) {
-			asked = append(asked, in.name)
-		}
-	}
-	if len(asked) == len(p.instruments) {
-		return nil
-	}
-	return slices.Clip(asked)
-}
-
-// skips reports whether a job leaves an instrument out.
-func (o Options) skips(form string) bool {
-	return matches(o.SkipForms, form) || len(o.OnlyForms) > 0 && !matches(o.OnlyForms, form)
 }

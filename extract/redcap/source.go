@@ -77,39 +77,6 @@ func New(cfg Config) (*Source, error) {
 	return &Source{cfg: cfg, log: cfg.Log.With("job", cfg.Job)}, nil
 }
 
-// Check says what is wrong with o, or nil.
-func (o Options) check() error {
-	for _, name := range o.Pull {
-		if name != pullRecords && name != pullGroups {
-			return fmt.Errorf("pull names %q; known are %s, %s", name, pullRecords, pullGroups)
-		}
-	}
-	switch o.Identifiers {
-	case "", "load", "skip":
-		return nil
-	}
-	return fmt.Errorf("identifiers is %q; known are load, skip", o.Identifiers)
-}
-
-// What pull may name beside project and structure.
-const (
-	pullRecords = "records"
-	pullGroups  = "dags"
-)
-
-// pulls reports whether a job pulls what pull names; the default is everything.
-func (o Options) pulls(name string) bool {
-	if len(o.Pull) == 0 {
-		return true
-	}
-	for _, p := range o.Pull {
-		if p == name {
-			return true
-		}
-	}
-	return false
-}
-
 // Describe reads the project's identity and structure: 7 to 10 small requests, no record.
 func (s *Source) Describe(ctx context.Context) (*extract.Structure, error) {
 	s.began = s.cfg.Now()

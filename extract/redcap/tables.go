@@ -96,12 +96,18 @@ func (m *model) leadColumns() []extract.Column {
 	id := &m.fields[0]
 	label := plainLabel(id.label())
 	columns := []extract.Column{
-		{Name: m.idField, Source: m.idField, Field: m.idField, Type: extract.Text, Key: true, Label: label,
-			Identifier: id.identifier(), Comment: id.comment(label)},
-		{Name: eventColumn, Source: eventColumn, Type: extract.Text, Key: true, Label: "Event Name",
-			Comment: "Unique name of the event; empty in a classic project"},
-		{Name: instanceColumn, Source: instanceColumn, Type: extract.Integer, Key: true, Label: "Repeat Instance",
-			Comment: "Instance of the repeating instrument or event; 1 where nothing repeats"},
+		{
+			Name: m.idField, Source: m.idField, Field: m.idField, Type: extract.Text, Key: true, Label: label,
+			Identifier: id.identifier(), Comment: id.comment(label),
+		},
+		{
+			Name: eventColumn, Source: eventColumn, Type: extract.Text, Key: true, Label: "Event Name",
+			Comment: "Unique name of the event; empty in a classic project",
+		},
+		{
+			Name: instanceColumn, Source: instanceColumn, Type: extract.Integer, Key: true, Label: "Repeat Instance",
+			Comment: "Instance of the repeating instrument or event; 1 where nothing repeats",
+		},
 	}
 	if m.lead == 4 {
 		columns = append(columns, groupPG())
@@ -110,8 +116,10 @@ func (m *model) leadColumns() []extract.Column {
 }
 
 func groupPG() extract.Column {
-	return extract.Column{Name: groupColumnName, Source: groupColumnName, Type: extract.Text, Label: "Data Access Group",
-		Comment: "Unique name of the record's data access group"}
+	return extract.Column{
+		Name: groupColumnName, Source: groupColumnName, Type: extract.Text, Label: "Data Access Group",
+		Comment: "Unique name of the record's data access group",
+	}
 }
 
 // fillTables makes the tables of a form's parts. Names of columns are apart over all parts of an instrument.
@@ -195,10 +203,14 @@ func (m *model) newRecordTable(name string) *extract.Table {
 		t.Unnamed = append(t.Unnamed, groupColumnName)
 	}
 	t.Columns = append(t.Columns,
-		extract.Column{Name: surveyColumn, Source: surveyColumn, Type: extract.Text, Label: "Survey Identifier",
-			Identifier: true, Comment: "Identifier of the survey's participant"},
-		extract.Column{Name: "arms", Source: "arms", Type: extract.Text, Label: "Arms",
-			Comment: "Numbers of the arms in which the record has data, separated by commas; NULL in a classic project"})
+		extract.Column{
+			Name: surveyColumn, Source: surveyColumn, Type: extract.Text, Label: "Survey Identifier",
+			Identifier: true, Comment: "Identifier of the survey's participant",
+		},
+		extract.Column{
+			Name: "arms", Source: "arms", Type: extract.Text, Label: "Arms",
+			Comment: "Numbers of the arms in which the record has data, separated by commas; NULL in a classic project",
+		})
 	return t
 }
 
