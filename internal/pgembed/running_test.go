@@ -1,30 +1,32 @@
-package pgembed
+package pgembed_test
 
 import (
 	"path/filepath"
 	"testing"
+
+	"syncd/internal/pgembed"
 )
 
 func TestRunningFindsTheServerOfAnotherProcess(t *testing.T) {
 	dir := folder(t)
-	if url, ok := Running(dir, "postgres"); ok {
+	if url, ok := pgembed.Running(dir, "postgres"); ok {
 		t.Fatalf("found %s in an empty folder", url)
 	}
-	s, err := Start(t.Context(), Options{Dir: dir})
+	s, err := pgembed.Start(t.Context(), pgembed.Options{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
-	url, ok := Running(dir, "postgres")
+	url, ok := pgembed.Running(dir, "postgres")
 	if !ok || url != s.URL("postgres") {
 		t.Errorf("found %q, %v; want %q", url, ok, s.URL("postgres"))
 	}
 	if err := s.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := Running(dir, "postgres"); ok {
+	if _, ok := pgembed.Running(dir, "postgres"); ok {
 		t.Error("found a server that was stopped")
 	}
-	if _, ok := Running(filepath.Join(dir, "nowhere"), "postgres"); ok {
+	if _, ok := pgembed.Running(filepath.Join(dir, "nowhere"), "postgres"); ok {
 		t.Error("found a server in no folder")
 	}
 }
