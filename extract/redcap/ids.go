@@ -65,6 +65,13 @@ func (s *Source) addID(l *idList, raw []byte) {
 	if n := l.ids.Len(); n > 0 && l.ids.At(n-1) == string(raw) {
 		return // the next event or instance of the same record
 	}
+	if s.usable(l, raw) {
+		l.ids.Add(string(raw))
+	}
+}
+
+// usable reports whether an id can be a key; one that cannot is kept as a reject.
+func (s *Source) usable(l *idList, raw []byte) bool {
 	switch {
 	case len(raw) == 0:
 	case !storable(raw):
@@ -78,8 +85,9 @@ func (s *Source) addID(l *idList, raw []byte) {
 			Table: s.model.record, Column: s.model.record.Columns[0].Name, Rule: refusedLong, Raw: bytes.Clone(raw),
 		})
 	default:
-		l.ids.Add(string(raw))
+		return true
 	}
+	return false
 }
 
 // firstID returns one id of the project, and nothing where it has none.

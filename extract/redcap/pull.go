@@ -51,6 +51,7 @@ type pull struct {
 	*Source
 	r             *reader
 	before, after *idList
+	changed       difference
 	all           *extract.KeySet // without records_where; nil where the job has none
 	gone          *extract.KeySet // listed before, in no later list, and not returned
 }
@@ -109,11 +110,10 @@ func (p *pull) readListed(ctx context.Context, where string) error {
 		if err := p.r.read(ctx, next); err != nil {
 			return err
 		}
-		after, err := p.listIDs(ctx, where)
-		if err != nil {
+		var err error
+		if p.after, p.changed, err = p.listAgain(ctx, where, p.before); err != nil {
 			return err
 		}
-		p.after = after
 		if len(p.r.pending) < mostPending {
 			return nil
 		}
@@ -128,7 +128,7 @@ func (p *pull) readOthers(ctx context.Context) error {
 	if err := p.settle(ctx); err != nil {
 		return err
 	}
-	created, lost := difference(p.after.ids, p.before.ids), difference(p.before.ids, p.after.ids)
+	created, lost := p.changed.created, p.changed.lost
 	p.r.total += int64(len(created))
 	if err := p.r.read(ctx, each(created)); err != nil {
 		return err
@@ -176,17 +176,38 @@ func (p *pull) settle(ctx context.Context) error {
 	if len(still) == 0 {
 		return nil
 	}
-	e := &extract.Error{
-		Kind: extract.KindGarbled, What: "export records", Where: p.cfg.Server,
-		Cause: fmt.Errorf("%d records are listed and were not returned", len(still)),
-		Next:  "Nothing was deleted. Ask REDCap's administrator whether exports of this project are cut; skip_forms makes them smaller.",
-	}
 	if hashed(still) {
-		e.Kind, e.Next = extract.KindRights, "The record ids look like hashes: give the token's user the Full Data Set "+
-			"export right, not De-Identified."
+		return &extract.Error{
+			Kind: extract.KindRights, What: "export records", Where: p.cfg.Server, Cause: p.notReturned(len(still)),
+			Next: "The record ids look like hashes: give the token's user the Full Data Set export right, not De-Identified.",
+		}
 	}
-	return e
+	if err := p.quarantine(still); err != nil {
+		return err
+	}
+	return &extract.Error{
+		Kind: extract.KindGarbled, What: "export records", Where: p.cfg.Server, Cause: p.notReturned(len(still)),
+		Next: "Nothing was deleted. Ask REDCap's administrator whether exports of this project are cut; skip_forms makes them smaller.",
+	}
 }
+
+func (p *pull) notReturned(n int) error {
+	return fmt.Errorf("%d records are listed and were not returned", n)
+}
+
+// quarantine leaves word of the records that the server listed and would not return; they count as present.
+func (p *pull) quarantine(ids []string) error {
+	if err := p.r.flush(nil); err != nil {
+		return err
+	}
+	b := &extract.Batch{Done: p.r.done, Total: p.r.total}
+	for _, id := range ids {
+		b.Rejects = append(b.Rejects, extract.Reject{Table: p.model.record, Key: []string{id}, Rule: ruleNotReturned, Raw: []byte(id)})
+	}
+	return p.r.yield(b)
+}
+
+const ruleNotReturned = "listed by the server and not returned"
 
 // hashShape is what De-Identified users see in place of a record id.
 var hashShape = regexp.MustCompile(`^[0-9a-f]{32}$`)
@@ -297,15 +318,4 @@ func each(ids []string) func() (string, bool) {
 		ids = ids[1:]
 		return id, true
 	}
-}
-
-// difference returns the ids of a that are not in b.
-func difference(a, b *extract.KeySet) []string {
-	var list []string
-	for id := range a.All() {
-		if !b.Has(id) {
-			list = append(list, id)
-		}
-	}
-	return list
 }
