@@ -82,7 +82,7 @@ func (r *Runner) beat(ctx context.Context, run *load.Run, cut context.CancelCaus
 			}
 			err := run.Beat(ctx)
 			switch {
-			case errors.As(err, new(*load.TakenError)):
+			case errors.As(err, new(*load.StaleError)):
 				cut(err)
 				return
 			case err != nil && ctx.Err() == nil:
@@ -251,7 +251,7 @@ func (x *execution) tell(p Phase) {
 
 // end writes the ending of the run. It does so under a context of its own: the run may just have been cut.
 func (x *execution) end(ctx context.Context, err error) error {
-	if errors.As(err, new(*load.TakenError)) {
+	if errors.As(err, new(*load.StaleError)) {
 		x.rep.State = load.LostState
 		return err // whoever took the claim has ended the run
 	}

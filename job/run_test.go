@@ -198,7 +198,7 @@ func TestRunThatDiedBetweenTwoBatchesIsTakenOver(t *testing.T) {
 	if err != nil || rep.Verdict != load.Proven || rep.Unchanged != 5 {
 		t.Fatalf("heir: %+v, %v", rep, err)
 	}
-	if _, err := dead.Load(t.Context(), src.(*pull).rows([]string{"p00"})); !errors.As(err, new(*load.TakenError)) {
+	if _, err := dead.Load(t.Context(), src.(*pull).rows([]string{"p00"})); !errors.As(err, new(*load.StaleError)) {
 		t.Fatalf("the zombie loaded a batch: %v", err)
 	}
 	if state := ask[string](t, w.Pool(), "SELECT state FROM syncd.run WHERE run_id = $1", dead.ID()); state != "lost" {
@@ -226,7 +226,7 @@ func TestRunWhoseClaimWasTakenIsCut(t *testing.T) {
 	r := runner(w)
 	r.BeatEvery = 20 * time.Millisecond
 	rep, err := r.Run(t.Context(), order(), c.open, Options{})
-	if !errors.As(err, new(*load.TakenError)) || rep.State != load.LostState {
+	if !errors.As(err, new(*load.StaleError)) || rep.State != load.LostState {
 		t.Fatalf("robbed: %+v, %v", rep, err)
 	}
 }

@@ -55,18 +55,6 @@ func (e *BusyError) Error() string {
 	return fmt.Sprintf("begin run of %s: run %d of %s has been at it since %s", e.Job, e.RunID, e.Holder, e.Since.UTC().Format(time.RFC3339))
 }
 
-// TakenError says that the claim of a run was taken, because it was silent for too long: nothing it still sends is
-// written, and nothing more should be tried.
-type TakenError struct {
-	Job   string
-	RunID int64
-}
-
-// Error names the run that lost its claim.
-func (e *TakenError) Error() string {
-	return fmt.Sprintf("write for %s: the claim of run %d was taken by another, because it was silent for over %s", e.Job, e.RunID, Silence)
-}
-
 // claim is one row of syncd.claim as judged under its lock.
 type claim struct {
 	chunk  string
@@ -141,13 +129,13 @@ func (r *Run) hold(ctx context.Context, tx pgx.Tx) error {
 		return err
 	}
 	if epoch != r.epoch {
-		return &TakenError{Job: r.job, RunID: r.id}
+		return &StaleError{Job: r.job, Chunk: r.chunk, Mine: r.epoch, Theirs: epoch}
 	}
 	return nil
 }
 
 // Beat says that the run is alive. While a batch of the run itself has the claim locked nothing is written and all is
-// well: the batch says so at its commit. Beat may be called while the run's goroutine works; a *TakenError means
+// well: the batch says so at its commit. Beat may be called while the run's goroutine works; a *StaleError means
 // that the run should stop.
 func (r *Run) Beat(ctx context.Context) error {
 	tag, err := r.w.pool.Exec(ctx, claimBeatSQL, r.job, r.chunk, r.epoch)
@@ -160,7 +148,7 @@ func (r *Run) Beat(ctx context.Context) error {
 		return fault("beat", err)
 	}
 	if epoch != r.epoch {
-		return &TakenError{Job: r.job, RunID: r.id}
+		return &StaleError{Job: r.job, Chunk: r.chunk, Mine: r.epoch, Theirs: epoch}
 	}
 	return nil
 }

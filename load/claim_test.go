@@ -65,7 +65,7 @@ func TestHolderThatFellSilentLosesItsClaimAndWritesNothingMore(t *testing.T) {
 		"bind": zombie.Bind(t.Context(), extract.Identity{Server: "s", ID: "1"}),
 		"end":  zombie.End(t.Context(), Ending{State: Succeeded, Verdict: Proven}),
 	} {
-		if !errors.As(err, new(*TakenError)) {
+		if !errors.As(err, new(*StaleError)) {
 			t.Errorf("%s of a zombie: %v", what, err)
 		}
 	}
@@ -150,7 +150,7 @@ func TestWholeRunAndChunksOfOneJobExcludeEachOther(t *testing.T) {
 	}
 	silence(t, w)
 	c := begin(t, w, one)
-	if err := r.Beat(t.Context()); !errors.As(err, new(*TakenError)) {
+	if err := r.Beat(t.Context()); !errors.As(err, new(*StaleError)) {
 		t.Fatalf("the silent whole run goes on beside a chunk: %v", err)
 	}
 	end(t, c, Ending{State: Succeeded})
@@ -194,14 +194,14 @@ func TestNoZombieWritesAmongItsSuccessors(t *testing.T) {
 						err = r.Beat(t.Context())
 						written.Add(1)
 					}
-					if errors.As(err, new(*TakenError)) {
+					if errors.As(err, new(*StaleError)) {
 						refused.Add(1)
 					} else if err != nil {
 						t.Error(err)
 					}
 				}
 				if chance.IntN(2) == 0 {
-					if err := r.End(t.Context(), Ending{State: Succeeded}); err != nil && !errors.As(err, new(*TakenError)) {
+					if err := r.End(t.Context(), Ending{State: Succeeded}); err != nil && !errors.As(err, new(*StaleError)) {
 						t.Error(err)
 					}
 				}

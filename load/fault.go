@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -11,7 +12,7 @@ import (
 )
 
 // Refusal is what may be told of an error of Postgres: never its message, detail or statement, which can hold
-// values. State is empty where the connection itself failed.
+// values. State is empty where the server did not answer.
 type Refusal struct {
 	State, Constraint, Table string
 
@@ -20,8 +21,12 @@ type Refusal struct {
 
 // Error prints the SQLSTATE and the names of what stood in the way.
 func (r *Refusal) Error() string {
-	if r.State == "" {
+	switch {
+	case r.State != "":
+	case passing(r.cause):
 		return "no connection to Postgres"
+	default:
+		return fmt.Sprintf("the driver failed with %T", r.cause) // its words can hold a value
 	}
 	s := []string{"SQLSTATE " + r.State}
 	if r.Constraint != "" {
@@ -43,13 +48,13 @@ func Fault(what string, err error) error { return fault(what, err) }
 // as it is, and so does the end of a context.
 func fault(what string, err error) error {
 	var known *extract.Error
-	var taken *TakenError
+	var stale *StaleError
 	var busy *BusyError
 	var settled *SettledError
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &known), errors.As(err, &taken), errors.As(err, &busy), errors.As(err, &settled):
+	case errors.As(err, &known), errors.As(err, &stale), errors.As(err, &busy), errors.As(err, &settled):
 		return err
 	case errors.Is(err, context.Canceled):
 		return &extract.Error{Kind: extract.KindPostgres, What: what, Cause: context.Canceled}

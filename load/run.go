@@ -215,7 +215,7 @@ type TableRows struct {
 }
 
 // End writes how the run ended, lets go of the claim and settles the slot, in one transaction. A second call with the
-// same state does nothing, so that a lost reply may be answered by calling again. A *TakenError means that another
+// same state does nothing, so that a lost reply may be answered by calling again. A *StaleError means that another
 // holder has ended the run as lost.
 func (r *Run) End(ctx context.Context, e Ending) error {
 	proofs, err := json.Marshal(e.Proofs)

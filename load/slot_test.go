@@ -94,7 +94,7 @@ func TestSlotOfALostRunIsDueAgainAndSettledOnce(t *testing.T) {
 		t.Fatalf("open %v, %v", open, err)
 	}
 	heir := begin(t, w, o)
-	if err := zombie.End(t.Context(), Ending{State: Failed, Error: "late"}); !errors.As(err, new(*TakenError)) {
+	if err := zombie.End(t.Context(), Ending{State: Failed, Error: "late"}); !errors.As(err, new(*StaleError)) {
 		t.Fatalf("the zombie settled the slot: %v", err)
 	}
 	end(t, heir, Ending{State: Succeeded})
