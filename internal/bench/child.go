@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -48,18 +47,44 @@ func (w *warehouse) measure(cmd *exec.Cmd) (child, error) {
 	var text strings.Builder
 	cmd.Stdout, cmd.Stderr = &text, &text
 	start := time.Now()
-	err := cmd.Run()
-	c := child{wall: time.Since(start)}
-	if cmd.ProcessState != nil {
-		c.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-		if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-			c.rss = usage.Maxrss << 10
-		}
+	if err := cmd.Start(); err != nil {
+		return child{}, err
 	}
+	peak := make(chan int64)
+	ended := make(chan struct{})
+	go func() { peak <- watchPeak(cmd.Process.Pid, ended) }()
+	err := cmd.Wait()
+	c := child{wall: time.Since(start)}
+	close(ended)
+	c.rss = <-peak
+	c.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	if err != nil {
 		err = fmt.Errorf("%w\n%s", err, text.String())
 	}
 	return c, err
+}
+
+// watchPeak reads the kernel's high-water mark of a process until it ends. The rusage of a child will not do: it begins with the
+// size of the process that started it.
+func watchPeak(pid int, ended <-chan struct{}) (peak int64) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ended:
+			return peak
+		case <-tick.C:
+		}
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		if err != nil {
+			continue
+		}
+		_, after, _ := strings.Cut(string(text), "VmHWM:")
+		var kb int64
+		if _, err := fmt.Sscan(after, &kb); err == nil {
+			peak = max(peak, kb<<10)
+		}
+	}
 }
 
 func (w *warehouse) close(ctx context.Context) {

@@ -37,6 +37,9 @@ func setUp(ctx context.Context, s settings) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := os.Chmod(dir, 0o711); err != nil { // as root the server runs as another user, who must get through
+		return nil, err
+	}
 	b := &bench{settings: s, dir: dir, binary: filepath.Join(dir, "syncd"), fake: redcap.NewServer(redcap.Options{})}
 	if err := b.start(ctx); err != nil {
 		b.tearDown()
