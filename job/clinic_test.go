@@ -1,6 +1,7 @@
 package job
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -23,6 +24,7 @@ type clinic struct {
 	visits map[string]int // by record ID
 	batch  int            // people in a batch; 0: 3
 
+	name     string                                            // in front of every name; "name of " unless set
 	id       string                                            // "1" unless set
 	describe func(ctx context.Context) error                   // before Describe
 	before   func(ctx context.Context, batch int) error        // before each batch
@@ -136,7 +138,7 @@ func (p *pull) rows(ids []string) *extract.Batch {
 		scope.Keys = append(scope.Keys, []string{id})
 		people.Begin()
 		people.String(id)
-		people.String("name of " + id)
+		people.String(cmp.Or(p.name, "name of ") + id)
 		people.End()
 		for i := range p.visits[id] {
 			visits.Begin()

@@ -2,117 +2,110 @@ package job
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"syncd/extract"
 	"syncd/load"
 )
 
-// DryRun is what a run would find, without having written anything: no run row, no claim, no table.
+// DryRun is what a run would do, without having written anything: no run, no claim, no table.
 type DryRun struct {
-	Statements []load.Statement `json:"statements"` // that would be run first
+	Statements []load.Statement `json:"statements"` // that would be made first
 	Tables     []DryTable       `json:"tables"`
 	New        int64            `json:"new_ids"`  // listed at the source and not live
 	Gone       int64            `json:"gone_ids"` // live and not listed
+	Held       string           `json:"held,omitempty"`
 	Compared   string           `json:"compared"` // how far the comparison went, in words
 }
 
-// DryTable is what was read for one table, beside what it holds.
+// DryTable is what would become of the rows of one table.
 type DryTable struct {
-	Schema  string `json:"schema_name"`
-	Table   string `json:"table_name"`
-	Read    int64  `json:"read"`
-	Refused int64  `json:"rejected"` // by the source's own checks
-	Live    *int64 `json:"live"`     // nil: the table is not there yet
+	load.TableResult
+	Live *int64 `json:"live"` // rows now; nil: the table is not there yet
 }
 
-// dryRun reads what a run would read and compares ids and row counts. Cells are not compared: that is done inside the
-// transaction that loads them.
+const compared = "ids and cells, by fingerprint; a row that only Postgres would refuse is counted as inserted or updated"
+
+// dryRun pulls as a run would and compares every batch with what is stored.
 func (r *Runner) dryRun(ctx context.Context, o load.Order, open Open, opt Options, rep Report) (Report, error) {
 	started := time.Now()
-	dry := &DryRun{Compared: "ids and numbers of rows; cells are compared only when they are loaded"}
-	x := &execution{w: r.Warehouse, run: r.Warehouse.Rehearse(o), order: o, opt: opt, rep: &rep, log: r.Log}
-	src, err := open(ctx)
-	if err != nil {
-		return rep, err
+	x := &execution{w: r.Warehouse, order: o, open: open, opt: opt, rep: &rep, log: r.Log}
+	err := x.guarded(func() error { return x.rehearse(ctx) })
+	rep.Took = time.Since(started)
+	switch {
+	case err == nil:
+		rep.State = load.Succeeded
+	case ctx.Err() != nil || errors.Is(err, ErrStopped):
+		rep.State = load.Cancelled
+	default:
+		rep.State = load.Failed
 	}
-	x.tell(Describing)
-	s, err := src.Describe(ctx)
-	if err != nil {
-		return rep, err
-	}
-	rep.Title, rep.Warnings = s.Identity.Title, s.Warnings
-	x.tell(Agreeing)
-	if dry.Statements, err = r.Warehouse.Plan(ctx, o.Job, o.Schema, s); err != nil {
-		return rep, err
-	}
-	since, err := x.run.Since(ctx, true)
-	if err != nil {
-		return rep, err
-	}
-	fresh := map[string]bool{}
-	for _, st := range dry.Statements {
-		if st.Kind == "create" {
-			fresh[st.Schema+"."+st.Table] = true
-		}
-	}
-	since.Stored = storedBut{since.Stored, o.Schema, fresh}
-	counts := map[*extract.Table]*DryTable{}
-	of := func(t *extract.Table) *DryTable {
-		if counts[t] == nil {
-			counts[t] = &DryTable{Schema: o.Schema + string(t.Side), Table: t.Name}
-		}
-		return counts[t]
-	}
-	x.tell(Pulling)
-	proof, err := src.Pull(ctx, since, func(b *extract.Batch) error {
-		for _, rows := range b.Rows {
-			of(rows.Table).Read += int64(rows.Len())
-			x.event.Rows += int64(rows.Len())
-		}
-		for _, reject := range b.Rejects {
-			of(reject.Table).Refused++
-		}
-		x.event.Batches++
-		x.event.Done, x.event.Total = b.Done, b.Total
-		x.tell(Pulling)
-		if x.stopped() {
-			return ErrStopped
-		}
-		return nil
-	})
-	if err != nil {
-		return rep, err
-	}
-	for _, t := range s.Tables {
-		c := of(t)
-		if !fresh[c.Schema+"."+c.Table] {
-			n, err := r.Warehouse.Live(ctx, c.Schema, c.Table)
-			if err != nil {
-				return rep, err
-			}
-			c.Live = &n
-		}
-		dry.Tables = append(dry.Tables, *c)
-	}
-	ids, err := proveIDs(ctx, since.Stored, proof)
-	dry.New, dry.Gone = ids.Counts["missing"], ids.Counts["extra"]
-	rep.DryRun, rep.State, rep.Took = dry, load.Succeeded, time.Since(started)
-	rep.Requests, rep.Bytes = proof.Requests, proof.Bytes
 	return rep, err
 }
 
-// storedBut is what the warehouse holds, without the tables that are not there yet.
-type storedBut struct {
-	extract.Stored
-	schema string
-	fresh  map[string]bool
-}
-
-// Keys yields nothing for a table that is not there yet.
-func (s storedBut) Keys(ctx context.Context, t *extract.Table, yield func(string) error) error {
-	if s.fresh[s.schema+string(t.Side)+"."+t.Name] {
-		return nil
+func (x *execution) rehearse(ctx context.Context) error {
+	x.tell(Describing)
+	src, err := x.open(ctx)
+	if err != nil {
+		return err
 	}
-	return s.Stored.Keys(ctx, t, yield)
+	if x.source, err = src.Describe(ctx); err != nil {
+		return err
+	}
+	x.rep.Title, x.rep.Warnings = x.source.Identity.Title, x.source.Warnings
+	x.tell(Agreeing)
+	h, err := x.w.Rehearse(ctx, x.order, x.source)
+	if err != nil {
+		return err
+	}
+	since, err := h.Since(ctx, true)
+	if err != nil {
+		return err
+	}
+	dry := &DryRun{Statements: h.Statements, Compared: compared}
+	counts := map[tableName]*load.Counts{}
+	x.tell(Pulling)
+	x.proof, err = src.Pull(ctx, since, func(b *extract.Batch) error {
+		result, err := h.Compare(ctx, b)
+		if err != nil {
+			return err
+		}
+		for _, t := range result.Tables {
+			name := tableName{t.Schema, t.Table}
+			if counts[name] == nil {
+				counts[name] = &load.Counts{}
+			}
+			counts[name].Add(t.Counts)
+		}
+		return x.loaded(b, result.Total().Read)
+	})
+	if err != nil {
+		return err
+	}
+	if x.proof == nil {
+		x.proof = &extract.Proof{}
+	}
+	x.rep.DryRun, x.rep.Requests, x.rep.Bytes = dry, x.proof.Requests, x.proof.Bytes
+	if h.Held != nil {
+		dry.Held = h.Held.Error()
+	}
+	for _, t := range x.source.Tables {
+		name := tableName{x.order.Schema + string(t.Side), t.Name}
+		d := DryTable{TableResult: load.TableResult{Schema: name.schema, Table: name.table}}
+		if c := counts[name]; c != nil {
+			d.Counts = *c
+		}
+		if !h.New(t) {
+			n, err := x.w.Live(ctx, name.schema, name.table)
+			if err != nil {
+				return err
+			}
+			d.Live = &n
+		}
+		dry.Tables = append(dry.Tables, d)
+	}
+	ids, err := proveIDs(ctx, since.Stored, x.proof)
+	dry.New, dry.Gone = ids.Counts["missing"], ids.Counts["extra"]
+	return err
 }

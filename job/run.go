@@ -114,10 +114,11 @@ type execution struct {
 // work does all of the run but its ending. A source whose structure changes under the pull is asked to describe itself
 // once more.
 func (x *execution) work(ctx context.Context) error {
-	err := x.attempt(ctx)
+	attempt := func() error { return x.attempt(ctx) }
+	err := x.guarded(attempt)
 	if err != nil && extract.KindOf(err) == extract.KindDrift && ctx.Err() == nil {
 		x.log.Info("structure changed during the pull, starting again", slog.Any("error", err))
-		err = x.attempt(ctx)
+		err = x.guarded(attempt)
 	}
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -125,15 +126,20 @@ func (x *execution) work(ctx context.Context) error {
 	return err
 }
 
-// attempt describes, agrees, pulls and proves, once. A panic of a source or of ours fails this run, not the process;
-// what was panicked with may hold a value and is not told.
-func (x *execution) attempt(ctx context.Context) (err error) {
+// guarded makes an error of a panic of a source or of ours: it fails this run, not the process. What was panicked with
+// may hold a value and is not told.
+func (x *execution) guarded(work func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			x.log.Error("run panicked", slog.String("stack", string(debug.Stack())))
 			err = extract.Errorf(extract.KindInternal, "run "+x.order.Job, "a defect of syncd: panic of type %T", p)
 		}
 	}()
+	return work()
+}
+
+// attempt describes, agrees, pulls and proves, once.
+func (x *execution) attempt(ctx context.Context) error {
 	x.read, x.proof = tally{}, nil
 	x.ending = load.Ending{Requests: x.ending.Requests, Bytes: x.ending.Bytes}
 	x.tell(Describing)
@@ -220,12 +226,17 @@ func (x *execution) load(ctx context.Context, b *extract.Batch) error {
 		return err
 	}
 	x.read.add(b, result)
-	x.event.Batches++
 	rows := result.Total().Read
+	x.log.Debug("batch loaded", slog.Int64("batch", x.event.Batches+1), slog.Int64("rows", rows), slog.Duration("took", time.Since(started)))
+	return x.loaded(b, rows)
+}
+
+// loaded tells of a batch that is done, and ends the run where the first signal has come.
+func (x *execution) loaded(b *extract.Batch, rows int64) error {
+	x.event.Batches++
 	x.event.Rows += rows
 	x.event.Done, x.event.Total = b.Done, b.Total
 	x.tell(Pulling)
-	x.log.Debug("batch loaded", slog.Int64("batch", x.event.Batches), slog.Int64("rows", rows), slog.Duration("took", time.Since(started)))
 	if x.stopped() {
 		return ErrStopped
 	}
@@ -245,7 +256,7 @@ func (x *execution) tell(p Phase) {
 	if x.opt.Progress == nil {
 		return
 	}
-	x.event.Job, x.event.RunID, x.event.Phase = x.order.Job, x.run.ID(), p
+	x.event.Job, x.event.RunID, x.event.Phase = x.order.Job, x.rep.RunID, p
 	x.opt.Progress(x.event)
 }
 

@@ -293,25 +293,55 @@ func TestErrorsEndTheRunAsTheirKindSays(t *testing.T) {
 	}
 }
 
-func TestDryRunWritesNothing(t *testing.T) {
+func TestDryRunTellsWhatARunThenDoesAndWritesNothing(t *testing.T) {
 	t.Parallel()
 	w := warehouse(t)
 	c := newClinic(5)
-	rep, err := runner(w).Run(t.Context(), order(), c.open, Options{DryRun: true})
-	if err != nil || rep.DryRun == nil || len(rep.DryRun.Statements) == 0 || rep.DryRun.New != 5 {
-		t.Fatalf("%+v, %v", rep.DryRun, err)
+	rehearse := func() *DryRun {
+		t.Helper()
+		rep, err := runner(w).Run(t.Context(), order(), c.open, Options{DryRun: true})
+		if err != nil || rep.DryRun == nil || ExitCode(rep, err, true) != 0 {
+			t.Fatalf("%+v, %v", rep, err)
+		}
+		return rep.DryRun
 	}
-	if n := ask[int](t, w.Pool(), "SELECT (SELECT count(*) FROM syncd.run) + (SELECT count(*) FROM syncd.job) + (SELECT count(*) FROM pg_namespace WHERE nspname = 'clinic')"); n != 0 {
+	total := func(d *DryRun) (sum load.Counts) {
+		for _, t := range d.Tables {
+			sum.Add(t.Counts)
+		}
+		return sum
+	}
+	dry := rehearse()
+	if len(dry.Statements) == 0 || dry.New != 5 || dry.Tables[0].Live != nil || total(dry).Inserted != 12 {
+		t.Fatalf("of nothing: %+v", dry)
+	}
+	if n := ask[int](t, w.Pool(), "SELECT (SELECT count(*) FROM syncd.run) + (SELECT count(*) FROM syncd.job) + (SELECT count(*) FROM syncd.claim) + (SELECT count(*) FROM pg_namespace WHERE nspname = 'clinic')"); n != 0 {
 		t.Fatalf("%d things were written", n)
 	}
 	if _, err := runner(w).Run(t.Context(), order(), c.open, Options{}); err != nil {
 		t.Fatal(err)
 	}
+	if sum := total(rehearse()); sum.Unchanged != 12 || sum.Inserted+sum.Updated+sum.Deleted != 0 {
+		t.Fatalf("of what is there: %+v", sum)
+	}
 	delete(c.visits, "p00")
 	c.visits["p10"] = 1
-	rep, err = runner(w).Run(t.Context(), order(), c.open, Options{DryRun: true})
-	if err != nil || len(rep.DryRun.Statements) != 0 || rep.DryRun.New != 1 || rep.DryRun.Gone != 1 {
-		t.Fatalf("%+v, %v", rep.DryRun, err)
+	c.name = "new name of "
+	dry = rehearse()
+	if len(dry.Statements) != 0 || dry.New != 1 || dry.Gone != 1 || *dry.Tables[0].Live != 5 {
+		t.Fatalf("of changes: %+v", dry)
+	}
+	before := ask[string](t, w.Pool(), "SELECT string_agg(p::text, ';' ORDER BY record_id) FROM clinic.person AS p")
+	rehearsed := total(rehearse())
+	if after := ask[string](t, w.Pool(), "SELECT string_agg(p::text, ';' ORDER BY record_id) FROM clinic.person AS p"); after != before {
+		t.Fatal("a rehearsal changed rows")
+	}
+	rep, err := runner(w).Run(t.Context(), order(), c.open, Options{})
+	if err != nil || rep.Inserted != rehearsed.Inserted || rep.Updated != rehearsed.Updated || rep.Deleted != rehearsed.Deleted || rep.Unchanged != rehearsed.Unchanged {
+		t.Fatalf("rehearsed %+v, done %+v, %v", rehearsed, rep.RunRow, err)
+	}
+	if rep.Updated != 4 || rep.Deleted != 2 || rep.Inserted != 2 {
+		t.Fatalf("done %+v", rep.RunRow)
 	}
 }
 

@@ -160,12 +160,6 @@ func schemaTaken(err error, o Order) error {
 	return e
 }
 
-// Rehearse gives a run that holds no claim and has no row: it can ask what is stored, and whatever it might write is
-// refused.
-func (w *Warehouse) Rehearse(o Order) *Run {
-	return &Run{w: w, job: o.Job, chunk: o.Chunk, schema: o.Schema, epoch: -1}
-}
-
 // ID returns the run's id.
 func (r *Run) ID() int64 { return r.id }
 

@@ -15,13 +15,16 @@ func tellDryRun(out io.Writer, r job.Report) {
 	if len(d.Statements) > 0 {
 		fmt.Fprintf(out, "  %s statements of DDL would run first; syncd plan %s prints them\n", count(int64(len(d.Statements))), r.Job)
 	}
-	g := &grid{head: []string{"table", "read", "rejected", "live now"}}
+	if d.Held != "" {
+		fmt.Fprintf(out, "  the brake would hold it: %s\n", d.Held)
+	}
+	g := &grid{head: []string{"table", "read", "inserted", "updated", "unchanged", "deleted", "rejected", "live now"}}
 	for _, t := range d.Tables {
 		live := "none yet"
 		if t.Live != nil {
 			live = count(*t.Live)
 		}
-		g.add(t.Schema+"."+t.Table, count(t.Read), count(t.Refused), live)
+		g.add(t.Schema+"."+t.Table, count(t.Read), count(t.Inserted), count(t.Updated), count(t.Unchanged), count(t.Deleted), count(t.Rejected), live)
 	}
 	_ = g.table(out)
 }

@@ -1,0 +1,110 @@
+package load
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"math/rand/v2"
+	"strconv"
+
+	"syncd/extract"
+)
+
+//go:embed sql/claim_rehearse.sql
+var claimRehearseSQL string
+
+// rehearsing is the epoch of a rehearsal: no claim that is held ever has it.
+const rehearsing = -1
+
+// Rehearsal compares batches with the warehouse and writes nothing. One goroutine uses it.
+type Rehearsal struct {
+	Statements []Statement // that a run would make first
+	Held       error       // *HeldError where the brake would have held the run
+
+	run *Run
+	new map[*table]bool // tables that are not there yet: all their rows are new
+}
+
+// Rehearse plans what a run of the order would do for a structure. It takes no claim and can be done beside a run.
+func (w *Warehouse) Rehearse(ctx context.Context, o Order, s *extract.Structure) (*Rehearsal, error) {
+	statements, err := w.Plan(ctx, o.Job, o.Schema, s)
+	if err != nil {
+		return nil, err
+	}
+	have, err := readStored(ctx, w.pool, o.Schema)
+	if err != nil {
+		return nil, fault("read tables of "+o.Schema, err)
+	}
+	r := &Run{w: w, job: o.Job, schema: o.Schema, epoch: rehearsing, tables: tables{}}
+	r.chunk = "rehearsal " + strconv.FormatUint(rand.Uint64(), 36) // nobody waits for it
+	h := &Rehearsal{Statements: statements, run: r, new: map[*table]bool{}}
+	for _, want := range s.Tables {
+		t := have[placeOf(want)]
+		if t == nil || !t.exists || !t.known {
+			t = &table{schema: o.Schema + string(want.Side), name: want.Name, blocked: "it does not exist yet"}
+			h.new[t] = true
+		} else if t.blocked == "" {
+			t.blocked = altered(t, want)
+		}
+		sh := &shape{t: t, src: want}
+		if t.blocked == "" {
+			sh = newShape(t, want)
+		}
+		r.tables[placeOf(want)] = sh
+	}
+	return h, nil
+}
+
+// Since says where the run would start.
+func (h *Rehearsal) Since(ctx context.Context, full bool) (extract.Since, error) {
+	return h.run.Since(ctx, full)
+}
+
+// New reports whether a table is not there yet.
+func (h *Rehearsal) New(t *extract.Table) bool {
+	sh, err := h.run.tables.of(t)
+	return err == nil && h.new[sh.t]
+}
+
+// Compare says what loading a batch would do: rows that would be inserted, updated, left alone or moved out. What only
+// Postgres would refuse is not found. It reads in a transaction that is given up.
+func (h *Rehearsal) Compare(ctx context.Context, b *extract.Batch) (*Result, error) {
+	w, err := h.run.prepare(b)
+	defer h.run.release(w)
+	if err != nil {
+		return nil, err
+	}
+	s, err := h.run.w.begin(ctx)
+	if err != nil {
+		return nil, fault("compare batch", err)
+	}
+	defer s.drop()
+	if _, err := s.tx.Exec(ctx, claimRehearseSQL, h.run.job, h.run.chunk, rehearsing); err != nil {
+		return nil, fault("compare batch", err)
+	}
+	if _, _, err := h.run.compare(ctx, s, w); err != nil {
+		return nil, fault("compare batch", err)
+	}
+	w.unread()
+	if err := h.run.brake(ctx, s, w); errors.As(err, new(*HeldError)) {
+		h.Held = err
+	} else if err != nil {
+		return nil, fault("compare batch", err)
+	}
+	h.run.state.vanished += w.vanished
+	for _, in := range w.intakes {
+		w.result.Tables = append(w.result.Tables, h.counts(in))
+	}
+	return &w.result, nil
+}
+
+// counts takes what the comparison found for what would have been done.
+func (h *Rehearsal) counts(in *intake) TableResult {
+	in.counts.Inserted, in.counts.Updated = int64(len(in.pick(fresh))), int64(len(in.pick(changed)))
+	in.counts.Deleted = int64(in.missing.len())
+	in.tally()
+	if h.new[in.sh.t] {
+		in.counts.Inserted, in.counts.Blocked = in.counts.Blocked, 0
+	}
+	return TableResult{Schema: in.sh.t.schema, Table: in.sh.t.name, Counts: in.counts}
+}
