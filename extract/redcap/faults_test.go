@@ -150,7 +150,7 @@ func TestAnAnswerCutAnywhereNeverCostsHalfARecord(t *testing.T) {
 				size = max(size, r.ResponseBytes)
 			}
 		}
-		step := int64(5)
+		step := int64(13)
 		if kind == fake.Mixed {
 			step = 1
 		}
