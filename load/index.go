@@ -87,7 +87,7 @@ func (x *keyIndex) reset(expect int) {
 
 // find returns the index of a key in the list.
 func (x *keyIndex) find(key []byte) (int, bool) {
-	if len(x.slots) == 0 {
+	if x.keys.len() == 0 { // then the slots may be those of another list
 		return 0, false
 	}
 	i, ok := x.slot(key)
