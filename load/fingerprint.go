@@ -1,8 +1,9 @@
 package load
 
 import (
-	"bytes"
 	"encoding/binary"
+	"encoding/hex"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/zeebo/xxh3"
@@ -87,8 +88,10 @@ func (h *hasher) storedRow(s *shape, cells [][]byte) [16]byte {
 // length and then bytewise, one blank after colon and comma.
 type noteText struct {
 	text [3][]byte
-	pick []int
+	pick []member
 }
+
+type member struct{ key, value string }
 
 func (n *noteText) of(kind extract.NoteKind) []byte { return n.text[kind] }
 
@@ -99,57 +102,57 @@ func (n *noteText) make(notes []extract.Note) {
 		n.pick = n.pick[:0]
 		for i := range notes {
 			if int(notes[i].Kind) == kind {
-				n.insert(notes, i)
+				n.insert(member{storable(notes[i].Column), storable(notes[i].Value)})
 			}
 		}
 		if len(n.pick) == 0 {
 			continue
 		}
 		dst := append(n.text[kind], '{')
-		for k, i := range n.pick {
+		for k, m := range n.pick {
 			if k > 0 {
 				dst = append(dst, ", "...)
 			}
-			dst = appendJSONString(dst, notes[i].Column)
+			dst = appendJSONString(dst, m.key)
 			dst = append(dst, ": "...)
-			dst = appendJSONString(dst, notes[i].Value)
+			dst = appendJSONString(dst, m.value)
 		}
 		n.text[kind] = append(dst, '}')
 	}
 }
 
-// insert puts note i where it belongs among those picked; rows have few notes.
-func (n *noteText) insert(notes []extract.Note, i int) {
+// insert puts a member where it belongs among those picked; rows have few notes.
+func (n *noteText) insert(m member) {
 	at := len(n.pick)
 	for at > 0 {
-		before := notes[n.pick[at-1]].Column
-		if before == notes[i].Column {
-			n.pick[at-1] = i
+		before := n.pick[at-1].key
+		if before == m.key {
+			n.pick[at-1] = m
 			return
 		}
-		if len(before) < len(notes[i].Column) || len(before) == len(notes[i].Column) && before < notes[i].Column {
+		if len(before) < len(m.key) || len(before) == len(m.key) && before < m.key {
 			break
 		}
 		at--
 	}
-	n.pick = append(n.pick, 0)
+	n.pick = append(n.pick, member{})
 	copy(n.pick[at+1:], n.pick[at:])
-	n.pick[at] = i
+	n.pick[at] = m
 }
 
 const hexDigits = "0123456789abcdef"
 
-// appendJSONString writes s as Postgres prints a string of jsonb. Text that jsonb cannot hold (NUL, invalid UTF-8) is
-// written as \x and its bytes in hexadecimal.
+// storable returns text that jsonb can hold: text with a NUL or invalid UTF-8 becomes \x and its bytes in hexadecimal.
+func storable(s string) string {
+	if utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 {
+		return s
+	}
+	return `\x` + hex.EncodeToString([]byte(s))
+}
+
+// appendJSONString writes s as Postgres prints a string of jsonb.
 func appendJSONString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
-	if !utf8.ValidString(s) || bytes.IndexByte([]byte(s), 0) >= 0 {
-		dst = append(dst, `\\x`...)
-		for i := range len(s) {
-			dst = append(dst, hexDigits[s[i]>>4], hexDigits[s[i]&15])
-		}
-		return append(dst, '"')
-	}
 	for i := range len(s) {
 		switch c := s[i]; c {
 		case '"', '\\':
