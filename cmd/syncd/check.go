@@ -153,6 +153,8 @@ func (c *cli) checkJob(ctx context.Context, from *sources, j *config.Job) []find
 		return []finding{failed(j.Name, "source", err)}
 	}
 	var all []finding
-	_ = source
+	for _, f := range source.Check(ctx) {
+		all = append(all, finding{Subject: j.Name, What: f.What, OK: f.OK, Warning: f.Warning, Detail: f.Detail, Next: f.Next})
+	}
 	return all
 }

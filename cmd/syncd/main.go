@@ -8,6 +8,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"runtime/debug"
 	"time"
 	_ "time/tzdata" // scratch images have no time zones
 
@@ -30,8 +31,19 @@ func main() { os.Exit(Run()) }
 
 // Run executes the program with the process's own arguments and streams and returns its exit code.
 func Run() int {
+	boundMemory()
 	signals, release := notify()
 	defer release()
 	m := &Main{Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Now: time.Now, Signals: signals}
 	return m.Run(context.Background())
+}
+
+// memoryLimit keeps the collector ahead of a pull of any size: batches are bounded, and only the list of ids grows with a project.
+const memoryLimit = 200 << 20
+
+// boundMemory sets the limit unless the operator has set another.
+func boundMemory() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
 }

@@ -51,7 +51,7 @@ func (p *progress) report(job string, done, total int64) {
 		j.bar.SetCurrent(done)
 		return
 	}
-	if tenth := done * 10 / total; tenth > j.tenth {
+	if tenth := done * 10 / total; tenth > j.tenth && done < total { // the end has a line of its own
 		j.tenth = tenth
 		fmt.Fprintf(p.out, "%s: %s of %s records\n", job, count(done), count(total))
 	}

@@ -59,8 +59,12 @@ const privateDatabase = "postgres"
 func misconfigured(what string, err error) error {
 	e := &extract.Error{Kind: extract.KindConfig, What: what, Cause: err}
 	var fault *config.Fault
-	if errors.As(err, &fault) {
+	var secret *config.SecretError
+	switch {
+	case errors.As(err, &fault):
 		e.Next = fault.Next
+	case errors.As(err, &secret):
+		e.Next = secret.Next
 	}
 	return e
 }

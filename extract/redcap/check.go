@@ -11,10 +11,11 @@ import (
 
 // Finding is one thing that was looked at before a first run.
 type Finding struct {
-	What   string // "token", "rights", "records"
-	OK     bool
-	Detail string // what was seen
-	Next   string // what to type or whom to ask; empty where nothing is needed
+	What    string // "token", "rights", "records"
+	OK      bool
+	Warning bool   // not as it should be, and no reason for a run to fail
+	Detail  string // what was seen
+	Next    string // what to type or whom to ask; empty where nothing is needed
 }
 
 // skewAllowed is how far the server's clock may be off before it is worth a word.
@@ -78,7 +79,7 @@ func (s *Source) rights(warnings []string) []Finding {
 	}
 	var found []Finding
 	for _, w := range warnings {
-		found = append(found, Finding{What: "rights", Detail: w, Next: nextRights})
+		found = append(found, Finding{What: "rights", Warning: true, Detail: w, Next: nextRights})
 	}
 	return found
 }
@@ -105,10 +106,11 @@ func (s *Source) countRecords(ctx context.Context) Finding {
 func (s *Source) clock() Finding {
 	offset, ok := s.cfg.Client.Clock()
 	if !ok {
-		return Finding{What: "clock", Detail: "the server does not tell its time", Next: "Ask its administrator for a Date header."}
+		return Finding{What: "clock", Warning: true, Detail: "the server does not tell its time", Next: "Ask its administrator for a Date header."}
 	}
 	f := Finding{What: "clock", OK: offset.Abs() <= skewAllowed, Detail: fmt.Sprintf("the server is %s ahead of this machine", offset.Round(time.Second))}
 	if !f.OK {
+		f.Warning = true
 		f.Next = "Set this machine's clock by NTP; if it is right, tell the server's administrator."
 	}
 	return f
