@@ -32,13 +32,19 @@ func TestCanonicalTextIsWhatPostgresPrints(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Release()
-	pieces := []string{"0", "1", "9", "12", "00", "-", "+", ".", "e", "E5", ":", " ", "T", "Z", "2024", "1999", "02", "29", "30", "23", "59", "60", "999999", "32767", "32768",
-		"2147483648", "9223372036854775807", "true", "f", "\\x", "af", "{", "}", "\"a\"", ",", "[", "]", "null", "1e400", "NaN", "é", "\u00a0", "-03", "24", "0001", "10000", "b1"}
-	whole := []string{"2024-02-29", "1900-02-29", "0001-01-01", "9999-12-31", "2024-02-29 23:59:59.999999", "2024-02-29 23:59:60", "2024-02-29T10:00:00Z", "2024-06-30 12:00:00+05:30",
+	pieces := []string{
+		"0", "1", "9", "12", "00", "-", "+", ".", "e", "E5", ":", " ", "T", "Z", "2024", "1999", "02", "29", "30", "23", "59", "60", "999999", "32767", "32768",
+		"2147483648", "9223372036854775807", "true", "f", "\\x", "af", "{", "}", "\"a\"", ",", "[", "]", "null", "1e400", "NaN", "é", "\u00a0", "-03", "24", "0001", "10000", "b1",
+	}
+	whole := []string{
+		"2024-02-29", "1900-02-29", "0001-01-01", "9999-12-31", "2024-02-29 23:59:59.999999", "2024-02-29 23:59:60", "2024-02-29T10:00:00Z", "2024-06-30 12:00:00+05:30",
 		"10:00", "24:00", "24:00:00", "23:59:59.1234567", "99:59", "0:0", "1.50", "-0", "-0.0", "0.10", ".5", "5.", "1e3", "1.5e-3", "007", "+7", "{\"b\": 1, \"a\": [1.0, null], \"aa\": \"\\u00e9\\n\"}",
-		"01234567-89AB-CDEF-0123-456789abcdef", "0123456789abcdef0123456789abcdef", "\\xDEADbeef", "1", "0", "t", "false", strings.Repeat("9", 40)}
-	types := []extract.Type{extract.Text, extract.Boolean, extract.Smallint, extract.Integer, extract.Bigint, extract.Numeric, extract.Date, extract.Time,
-		extract.Timestamp, extract.Timestamptz, extract.UUID, extract.JSONB, extract.Bytea, extract.Interval}
+		"01234567-89AB-CDEF-0123-456789abcdef", "0123456789abcdef0123456789abcdef", "\\xDEADbeef", "1", "0", "t", "false", strings.Repeat("9", 40),
+	}
+	types := []extract.Type{
+		extract.Text, extract.Boolean, extract.Smallint, extract.Integer, extract.Bigint, extract.Numeric, extract.Date, extract.Time,
+		extract.Timestamp, extract.Timestamptz, extract.UUID, extract.JSONB, extract.Bytea, extract.Interval,
+	}
 	check := func(typ extract.Type, text string) {
 		ours, err := extract.Append(nil, typ, []byte(text))
 		if err != nil {

@@ -26,17 +26,6 @@ func (l *keyList) at(i int) []byte {
 	return l.text[from:l.ends[i]]
 }
 
-// add appends the parts of a key.
-func (l *keyList) add(parts ...[]byte) {
-	for i, p := range parts {
-		if i > 0 {
-			l.text = append(l.text, 0)
-		}
-		l.text = append(l.text, p...)
-	}
-	l.end()
-}
-
 // end closes the key whose bytes were appended to text.
 func (l *keyList) end() { l.ends = append(l.ends, uint32(len(l.text))) }
 

@@ -43,6 +43,9 @@ const (
 // and not answered is loaded again, and recognised if it was committed. Errors are *StaleError (stop, the claim is
 // another's), *HeldError (the brake), or *extract.Error.
 func (r *Run) Load(ctx context.Context, b *extract.Batch) (*Result, error) {
+	if r.tables == nil {
+		return nil, extract.Errorf(extract.KindInternal, "load batch", "the run has not agreed on any structure")
+	}
 	w, err := r.prepare(b)
 	defer r.release(w)
 	if err != nil {
