@@ -12,7 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"syncd/extract"
 	"syncd/internal/config"
+	"syncd/internal/pgembed"
 	"syncd/load"
 )
 
@@ -28,12 +30,45 @@ func (c *cli) demoCommand() *cobra.Command {
 			if records < 40 {
 				return usage("--records %d: at least 40", records)
 			}
-			return c.demo(dir, records)
+			folder, err := demoFolder(dir, cmd.Flags().Changed("data"))
+			if err != nil {
+				return err
+			}
+			return c.demo(folder, records)
 		},
 	}
 	cmd.Flags().StringVar(&dir, "data", "demo-data", "folder for everything the demo makes; it may be deleted afterwards")
 	cmd.Flags().IntVar(&records, "records", 20_000, "records of the largest project")
 	return cmd
+}
+
+// demoMark begins the jobs.toml of a demo; a folder without it is somebody's own.
+const demoMark = "# Written by `syncd demo`"
+
+// demoFolder chooses an empty folder for the demo: the one asked for, or, where the server cannot live below this one (as root, whose
+// own folders are closed to the server's user), one that every user may enter. What an earlier demo left there goes.
+func demoFolder(dir string, asked bool) (string, error) {
+	if err := pgembed.Reachable(filepath.Join(dir, "postgres")); err != nil {
+		if asked {
+			return "", &extract.Error{Kind: extract.KindConfig, What: "choose data folder", Cause: err}
+		}
+		dir = filepath.Join(os.TempDir(), "syncd-demo")
+	}
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) || err == nil && len(entries) == 0 {
+		return dir, nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("read data folder: %w", err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "jobs.toml"))
+	if err != nil || !strings.HasPrefix(string(text), demoMark) {
+		return "", usage("folder %s holds something that is not a demo's: choose another with --data", dir)
+	}
+	if !pgembed.Free(filepath.Join(dir, "postgres")) {
+		return "", usage("a demo is running in %s: end that one, or choose another folder with --data", dir)
+	}
+	return dir, os.RemoveAll(dir)
 }
 
 func (c *cli) demo(dir string, records int) error {
@@ -91,7 +126,7 @@ func (d *demo) write(fakeURL string) error {
 		return fmt.Errorf("make data folder: %w", err)
 	}
 	var b strings.Builder
-	b.WriteString("# Written by `syncd demo`; made anew by each demo.\ndata_dir = \".\"\n[postgres]\nprivate = true\n[serve]\nadmin = \"127.0.0.1:0\"\n")
+	b.WriteString(demoMark + "; made anew by each demo.\ndata_dir = \".\"\n[postgres]\nprivate = true\n[serve]\nadmin = \"127.0.0.1:0\"\n")
 	fmt.Fprintf(&b, "[redcap.fake]\nurl = %q\nrequests_per_minute = 0\ntokens = \"dir:tokens\"\n[redcap.fake.defaults]\nschedule = \"* * * * *\"\n", fakeURL)
 	for _, p := range d.projects {
 		fmt.Fprintf(&b, "[job.%s]   # %s\nsource = \"redcap.fake\"\n", p.name, p.what)
