@@ -26,7 +26,7 @@ func (c *cli) demoCommand() *cobra.Command {
 		Use:   "demo",
 		Short: "the nightly job on a private Postgres and a fake REDCap, then again after a few changes",
 		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			if records < 40 {
 				return usage("--records %d: at least 40", records)
 			}
