@@ -35,6 +35,10 @@ type Scope struct {
 	Width  int
 	Keys   [][]string
 	Reason string // goes with the rows that are moved out: "deleted at source"
+	// Versions are the versions of the states that the batch brings, one for each of Keys, greater bytewise is newer;
+	// nil where the source keeps no order. A key stands once. Where a newer state is stored, or was deleted, what the batch
+	// brings for that key changes nothing. The one of Tables that is Versioned carries them; its key is the scope's.
+	Versions []string
 }
 
 // Closing is the complete set of keys in a scope, by their first Width key columns: what is stored in the scope

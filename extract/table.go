@@ -70,6 +70,8 @@ type Table struct {
 	Unnamed []string
 	// Indexes are further indexes on these columns, in order; each is a list of Postgres names.
 	Indexes [][]string
+	// Versioned tables carry the version of the scope that each of their rows stands for.
+	Versioned bool
 }
 
 // Column is one column of a Table.

@@ -57,7 +57,7 @@ func archived(t *table) []string {
 			columns = append(columns, c.name)
 		}
 	}
-	for _, c := range ownColumns() {
+	for _, c := range ownColumns(t.names[versionColumn] != nil && t.archive.names[versionColumn] != nil) {
 		columns = append(columns, c.name)
 	}
 	return columns
@@ -78,13 +78,16 @@ func (r *Run) needArchive(ctx context.Context, s *session, w *work, t *table) er
 	if !exists {
 		ddl = createSchema(schema, schemaComment(r.job, archiveSide))
 	}
-	ddl = append(ddl, createArchive(schema, t.name, t.comment, t.columns)...)
+	ddl = append(ddl, createArchive(schema, t.name, t.comment, t.columns, t.names[versionColumn] != nil)...)
 	if err := s.simple(ctx, strings.Join(ddl, ";\n")); err != nil {
 		return err
 	}
 	t.archive = &table{schema: schema, name: t.name, names: map[string]*attribute{}, exists: true, primary: t.primary}
 	for _, c := range t.columns {
 		t.archive.names[c.name] = &attribute{name: c.name, typ: c.typ.String()}
+	}
+	if v := t.names[versionColumn]; v != nil {
+		t.archive.names[versionColumn] = v
 	}
 	w.archives = append(w.archives, t)
 	return nil

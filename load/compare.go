@@ -49,6 +49,7 @@ func (r *Run) compare(ctx context.Context, s *session, w *work) (now clock, seen
 	p.query(claimHoldSQL, [][]byte{[]byte(r.job), []byte(r.chunk)}, nil, nil)
 	p.query(batchSeenSQL, [][]byte{strconv.AppendInt(nil, r.id, 10), strconv.AppendInt(nil, r.seq, 10)}, nil, nil)
 	p.query(batchPlansSQL, nil, nil, nil)
+	asked := w.scope.ask(p)
 	for _, in := range w.intakes {
 		in.ask(p, w.scope)
 	}
@@ -63,10 +64,14 @@ func (r *Run) compare(ctx context.Context, s *session, w *work) (now clock, seen
 	if now, seen, err = r.readHead(p); err != nil || seen != nil {
 		return now, seen, err
 	}
+	if err := w.scope.answer(p, asked); err != nil {
+		return now, nil, err
+	}
 	for _, in := range w.intakes {
 		if err := in.answer(p); err != nil {
 			return now, nil, err
 		}
+		in.supersede()
 	}
 	return now, nil, p.Close()
 }

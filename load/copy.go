@@ -112,9 +112,9 @@ func (r *Run) copyNew(ctx context.Context, s *session, in *intake, rows []int, n
 	text := &copyText{rows: rows, buf: r.state.copyBuf[:0], line: func(dst []byte, row int) []byte {
 		dst = append(in.appendCells(dst, row), own...)
 		dst = append(appendUUID(dst, in.fps[row]), times...)
-		return in.appendNotes(dst, &r.state.hasher.notes, row)
+		return in.appendVersion(in.appendNotes(dst, &r.state.hasher.notes, row), row)
 	}}
-	tag, err := s.pg.CopyFrom(ctx, text, copyRows(in.sh.t, in.sh.columns))
+	tag, err := s.pg.CopyFrom(ctx, text, copyRows(in.sh))
 	r.state.copyBuf = text.buf
 	if err != nil {
 		return refusedAt(err, in, rows)

@@ -41,6 +41,9 @@ func (p *planner) reconcile(t *table, want *extract.Table) error {
 			p.absent(t, want, c)
 		}
 	}
+	if want.Versioned && t.names[versionColumn] == nil {
+		p.step(t, want, kindAdd, versionColumn, "rows carry the version of their scope", both(t, addVersion), nil)
+	}
 	p.describe(t, want)
 	p.indexes(t, want)
 	switch {

@@ -21,6 +21,7 @@ const (
 	unchanged
 	changed
 	reencoded
+	superseded // a newer state of its scope is stored
 )
 
 // intake is what one batch brings for one table, and what the comparison finds about it.
@@ -30,7 +31,8 @@ type intake struct {
 	blocked int64         // rows of a table that cannot be loaded
 	inScope bool
 	closing *extract.Closing
-	whole   bool // nothing of the scope may be moved out, because a rejected key could not be read
+	scope   *scope // of the batch, where inScope
+	whole   bool   // nothing of the scope may be moved out, because a rejected key could not be read
 
 	index   keyIndex // row keys, by row
 	fps     [][16]byte
@@ -243,6 +245,7 @@ func (in *intake) compare(key []byte, fp []byte) {
 	}
 	i, ok := in.index.find(key)
 	switch {
+	case in.inScope && in.scope.superseded(key):
 	case !ok && in.inScope && !in.counted(key):
 		in.missing.text = append(in.missing.text, key...)
 		in.missing.end()
@@ -282,6 +285,8 @@ func (in *intake) tally() {
 			c.Unchanged++
 		case reencoded:
 			c.Reencoded++
+		case superseded:
+			c.Superseded++
 		}
 		if f != rejected { // those are counted with their rejects
 			c.Read++
@@ -292,7 +297,7 @@ func (in *intake) tally() {
 	c.Keys = c.Inserted + c.Updated + c.Unchanged + c.Reencoded
 	for _, n := range in.rows.Notes() {
 		switch f := in.fates[n.Row]; {
-		case f == duplicate || f == rejected:
+		case f == duplicate || f == rejected || f == superseded:
 		case n.Kind == extract.NonConforming:
 			c.NonConforming++
 		case n.Kind == extract.MissingCode:
@@ -306,10 +311,14 @@ type scope struct {
 	width  int
 	index  keyIndex
 	sorted []int
+	// Of versioned scopes, by key: the version that the batch brings, and whether a newer one is stored.
+	versions []string
+	older    []bool
+	parent   *intake // whose rows carry the versions
 }
 
 func newScope(s *extract.Scope) *scope {
-	out := &scope{width: s.Width}
+	out := &scope{width: s.Width, versions: s.Versions, older: make([]bool, len(s.Versions))}
 	out.index.reset(len(s.Keys))
 	for _, key := range s.Keys {
 		for i, p := range key {

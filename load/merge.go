@@ -81,9 +81,9 @@ func (r *Run) prepare(b *extract.Batch) (*work, error) {
 		if err != nil {
 			return w, err
 		}
-		in.inScope, in.closing = true, b.Closing
+		in.inScope, in.closing, in.scope = true, b.Closing, w.scope
 	}
-	return w, nil
+	return w, w.versioned()
 }
 
 // intake finds or makes the intake of a table.
@@ -173,6 +173,9 @@ func (r *Run) write(ctx context.Context, s *session, w *work, now clock) error {
 		if err := r.resolveRejects(ctx, s, in); err != nil {
 			return err
 		}
+	}
+	if err := r.keepVersions(ctx, s, w, now); err != nil {
+		return err
 	}
 	return r.settle(ctx, s, w, now)
 }

@@ -142,7 +142,7 @@ func altered(t *table, want *extract.Table) string {
 			return fmt.Sprintf("column %s was changed by hand from %s to %s", c.name, c.typ, a.typ)
 		}
 	}
-	for _, own := range ownColumns() {
+	for _, own := range ownColumns(false) {
 		typ, _, _ := strings.Cut(own.typ, " NOT NULL")
 		if a := t.names[own.name]; a == nil || a.typ != typ {
 			return "column " + own.name + ", which syncd needs, was dropped or changed by hand"
@@ -171,7 +171,7 @@ func (p *planner) create(want *extract.Table) {
 	for i, c := range want.Columns {
 		columns[i] = &column{id: i + 1, name: c.Name, typ: c.Type, key: c.Key, def: defOf(c)}
 	}
-	ddl := createTable(schema, want.Name, plainText(want.Comment), columns, ownColumns())
+	ddl := createTable(schema, want.Name, plainText(want.Comment), columns, ownColumns(want.Versioned))
 	ddl = append(ddl, createIndex(schema, want.Name, changedIndex(want.Name), "brin", []string{changedColumn}))
 	for _, index := range want.Indexes {
 		ddl = append(ddl, createIndex(schema, want.Name, indexName(want.Name, index), "btree", index))
@@ -223,7 +223,7 @@ func (p *planner) archive(want *extract.Table, columns []*column, archive *table
 	change := Change{Schema: schema, Table: want.Name, Kind: kindArchive, Detail: "archive of " + p.base + string(want.Side) + "." + want.Name}
 	if archive == nil {
 		p.schema(schema, archiveSide)
-		p.add(step{Change: change, place: placeOf(want), ddl: append(createArchive(schema, want.Name, plainText(want.Comment), columns), p.grant(schema, want.Name)...)})
+		p.add(step{Change: change, place: placeOf(want), ddl: append(createArchive(schema, want.Name, plainText(want.Comment), columns, want.Versioned), p.grant(schema, want.Name)...)})
 		return
 	}
 	for _, c := range columns {
@@ -234,6 +234,6 @@ func (p *planner) archive(want *extract.Table, columns []*column, archive *table
 	}
 }
 
-func createArchive(schema, table, comment string, columns []*column) []string {
-	return createTable(schema, table, strings.TrimSpace("Moved out of the live table. "+comment), columns, append(ownColumns(), archiveColumns()...))
+func createArchive(schema, table, comment string, columns []*column, versioned bool) []string {
+	return createTable(schema, table, strings.TrimSpace("Moved out of the live table. "+comment), columns, append(ownColumns(versioned), archiveColumns()...))
 }

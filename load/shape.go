@@ -20,12 +20,14 @@ type shape struct {
 	order   []int     // indexes into columns, by column id: the order of fingerprints
 	escape  []bool    // by column: whether a cell can hold what COPY has to escape
 	keys    int
-	from    []int // index into columns by column of src, -1 where it waits; nil where fit is src
+	// versioned tables carry the version of the scope that each row stands for.
+	versioned bool
+	from      []int // index into columns by column of src, -1 where it waits; nil where fit is src
 }
 
 // newShape finds the stored column of each column of a table.
 func newShape(t *table, src *extract.Table) *shape {
-	s := &shape{t: t, src: src, fit: src, keys: len(t.primary)}
+	s := &shape{t: t, src: src, fit: src, keys: len(t.primary), versioned: src.Versioned && t.names[versionColumn] != nil}
 	from := make([]int, len(src.Columns))
 	same := true
 	fit := *src

@@ -13,8 +13,8 @@ import (
 // stage merges rows through the connection's stage of this shape: what is stored under a key is replaced, the rest
 // inserted.
 func (r *Run) stage(ctx context.Context, s *session, in *intake, rows []int, now clock) error {
-	stage := stageName(in.sh.t, in.sh.columns)
-	if err := s.needStage(ctx, stage, in.sh.columns); err != nil {
+	stage := stageName(in.sh)
+	if err := s.needStage(ctx, stage, in.sh); err != nil {
 		return err
 	}
 	return r.mergeStage(ctx, s, in, rows, stage, now)
@@ -24,15 +24,15 @@ func (r *Run) mergeStage(ctx context.Context, s *session, in *intake, rows []int
 	text := &copyText{rows: rows, buf: r.state.copyBuf[:0], line: func(dst []byte, row int) []byte {
 		dst = append(strconv.AppendInt(dst, int64(row), 10), '\t')
 		dst = append(appendUUID(in.appendCells(dst, row), in.fps[row]), '\t')
-		return in.appendNotes(dst, &r.state.hasher.notes, row)
+		return in.appendVersion(in.appendNotes(dst, &r.state.hasher.notes, row), row)
 	}}
-	_, err := s.pg.CopyFrom(ctx, text, copyStage(stage, in.sh.columns))
+	_, err := s.pg.CopyFrom(ctx, text, copyStage(stage, in.sh))
 	r.state.copyBuf = text.buf
 	if err != nil {
 		return refusedAt(err, in, rows)
 	}
 	var inserted, updated int64
-	err = s.tx.QueryRow(ctx, upsertStage(in.sh.t, stage, in.sh.columns), r.id, now.at).Scan(&inserted, &updated)
+	err = s.tx.QueryRow(ctx, upsertStage(in.sh, stage), r.id, now.at).Scan(&inserted, &updated)
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func (r *Run) mergeStage(ctx context.Context, s *session, in *intake, rows []int
 
 // needStage makes the stage of a shape on this connection. Beyond a few the oldest goes: every stage is emptied at
 // every commit that used one.
-func (s *session) needStage(ctx context.Context, stage string, columns []*column) error {
+func (s *session) needStage(ctx context.Context, stage string, sh *shape) error {
 	if s.kept.stages[stage] {
 		return nil
 	}
@@ -60,7 +60,7 @@ func (s *session) needStage(ctx context.Context, stage string, columns []*column
 		s.kept.order = s.kept.order[1:]
 		delete(s.kept.stages, oldest)
 	}
-	if err := s.simple(ctx, createStage(stage, columns)); err != nil {
+	if err := s.simple(ctx, createStage(stage, sh)); err != nil {
 		return err
 	}
 	s.made = append(s.made, stage)
@@ -70,8 +70,8 @@ func (s *session) needStage(ctx context.Context, stage string, columns []*column
 // bisect merges rows one half at a time, each inside a savepoint, until the rows that Postgres refuses stand alone.
 // It is the way of a batch that was refused without a line to blame.
 func (r *Run) bisect(ctx context.Context, s *session, in *intake, rows []int, now clock) error {
-	stage := stageName(in.sh.t, in.sh.columns)
-	if err := s.needStage(ctx, stage, in.sh.columns); err != nil {
+	stage := stageName(in.sh)
+	if err := s.needStage(ctx, stage, in.sh); err != nil {
 		return err
 	}
 	if err := s.simple(ctx, "SAVEPOINT half; TRUNCATE "+name("pg_temp", stage)); err != nil {

@@ -28,11 +28,14 @@ const (
 	extraColumn         = "_extra"
 )
 
+// versionColumn stands in versioned tables only.
+const versionColumn = "_version"
+
 type ownColumn struct{ name, typ, comment string }
 
 // ownColumns are those columns in their order.
-func ownColumns() []ownColumn {
-	return []ownColumn{
+func ownColumns(versioned bool) []ownColumn {
+	own := []ownColumn{
 		{runColumn, "bigint NOT NULL", "syncd: the run that last changed this row (syncd.run)"},
 		{fingerprintColumn, "uuid NOT NULL", "syncd: hash of the row as the source has it"},
 		{insertedColumn, "timestamp with time zone NOT NULL", "syncd: when this row came into the warehouse"},
@@ -41,6 +44,10 @@ func ownColumns() []ownColumn {
 		{missingColumn, "jsonb", "syncd: declared missing-data codes, by column"},
 		{extraColumn, "jsonb", "syncd: fields that have no column (yet)"},
 	}
+	if versioned {
+		own = append(own, ownColumn{versionColumn, `text COLLATE "C"`, "syncd: version of the source's state that this row and what belongs to it stand for"})
+	}
+	return own
 }
 
 func archiveColumns() []ownColumn {
@@ -155,6 +162,10 @@ func identList(columns []string, prefix string) string {
 		quoted[i] = prefix + ident(c)
 	}
 	return strings.Join(quoted, ", ")
+}
+
+func addVersion(schema, table string) string {
+	return "ALTER TABLE " + name(schema, table) + " ADD COLUMN " + ident(versionColumn) + ` text COLLATE "C"`
 }
 
 func addColumn(schema, table string, c *column) string {
@@ -289,49 +300,57 @@ func renewFingerprints(t *table) string {
 }
 
 // copyRows is the COPY of new rows straight into the table.
-func copyRows(t *table, columns []*column) string {
-	own := make([]string, 0, 7)
-	for _, c := range ownColumns() {
-		own = append(own, c.name)
+func copyRows(s *shape) string {
+	names := columnNames(s.columns)
+	for _, c := range ownColumns(s.versioned) {
+		names = append(names, c.name)
 	}
-	return "COPY " + name(t.schema, t.name) + " (" + identList(append(columnNames(columns), own...), "") + ") FROM STDIN"
+	return "COPY " + name(s.t.schema, s.t.name) + " (" + identList(names, "") + ") FROM STDIN"
 }
 
 // stageName names the stage of a shape: one per connection.
-func stageName(t *table, columns []*column) string {
+func stageName(s *shape) string {
 	var b strings.Builder
-	b.WriteString(t.String())
-	for _, c := range columns {
+	b.WriteString(s.t.String() + strconv.FormatBool(s.versioned))
+	for _, c := range s.columns {
 		b.WriteString("\x00" + c.name + "\x00" + c.typ.String())
 	}
 	sum := sha256.Sum256([]byte(b.String()))
 	return "stage_" + hex.EncodeToString(sum[:8])
 }
 
-func stageSide() []string {
-	return []string{fingerprintColumn, nonConformingColumn, missingColumn, extraColumn}
+func stageSide(s *shape) []string {
+	side := []string{fingerprintColumn, nonConformingColumn, missingColumn, extraColumn}
+	if s.versioned {
+		side = append(side, versionColumn)
+	}
+	return side
 }
 
-func createStage(stage string, columns []*column) string {
+func createStage(stage string, s *shape) string {
 	var b strings.Builder
 	b.WriteString("CREATE TEMPORARY TABLE " + ident(stage) + " (_n integer NOT NULL")
-	for _, c := range columns {
+	for _, c := range s.columns {
 		b.WriteString(", " + ident(c.name) + " " + columnType(c.typ, c.key))
 	}
-	return b.String() + ", _fingerprint uuid, _nonconforming jsonb, _missing jsonb, _extra jsonb) ON COMMIT DELETE ROWS"
+	return b.String() + ", _fingerprint uuid, _nonconforming jsonb, _missing jsonb, _extra jsonb, _version text) ON COMMIT DELETE ROWS"
 }
 
-func copyStage(stage string, columns []*column) string {
-	return "COPY " + name("pg_temp", stage) + " (_n, " + identList(append(columnNames(columns), stageSide()...), "") + ") FROM STDIN"
+func copyStage(stage string, s *shape) string {
+	return "COPY " + name("pg_temp", stage) + " (_n, " + identList(append(columnNames(s.columns), stageSide(s)...), "") + ") FROM STDIN"
 }
 
 // upsertStage merges the stage into the table and says how many rows were inserted and updated. Parameters: run, time.
-func upsertStage(t *table, stage string, columns []*column) string {
-	names := append(columnNames(columns), stageSide()...)
+func upsertStage(s *shape, stage string) string {
+	t, names := s.t, append(columnNames(s.columns), stageSide(s)...)
 	var set strings.Builder
 	for _, n := range append(names[len(t.primary):], runColumn, changedColumn) {
 		if set.Len() > 0 {
 			set.WriteString(", ")
+		}
+		if n == versionColumn { // rows that came without one keep theirs
+			set.WriteString("_version = coalesce(excluded._version, t._version)")
+			continue
 		}
 		set.WriteString(ident(n) + " = excluded." + ident(n))
 	}
@@ -382,4 +401,39 @@ func selectFirstKeysOnce(t *table) string {
 func countKeys(t *table, width int) string {
 	keys := columnNames(t.keys()[:width])
 	return "SELECT count(*) FROM (SELECT DISTINCT " + identList(keys, "") + " FROM " + name(t.schema, t.name) + ") AS d"
+}
+
+// selectVersions reads the key and the version of the scopes that are stored or were moved out. Parameters: keys.
+func selectVersions(t *table) string {
+	keys := t.keys()
+	from := func(schema, table string) string {
+		return "SELECT " + identList(columnNames(keys), "t.") + ", t._version FROM unnest(" + keyArrays(1, len(keys)) + ") " + keyAlias(len(keys)) +
+			" JOIN " + name(schema, table) + " AS t ON " + keyMatch(keys)
+	}
+	if t.archive == nil {
+		return from(t.schema, t.name)
+	}
+	return from(t.schema, t.name) + " UNION ALL " + from(t.archive.schema, t.archive.name)
+}
+
+// raiseVersions gives rows a version and touches nothing else. Parameters: keys, versions.
+func raiseVersions(t *table) string {
+	keys := t.keys()
+	return "UPDATE " + name(t.schema, t.name) + " AS t SET _version = k.version FROM unnest(" + keyArrays(1, len(keys)+1) + ") " +
+		keyAlias(len(keys), "version") + " WHERE " + keyMatch(keys) + " AND t._version IS DISTINCT FROM k.version"
+}
+
+// buryScopes keeps the version of scopes that have no live row, also of those that never had one. Parameters: keys,
+// versions, then time, run and reason.
+func buryScopes(t *table) string {
+	keys := t.keys()
+	n := len(keys)
+	cast := make([]string, n)
+	for i, c := range keys {
+		cast[i] = fmt.Sprintf("k.c%d::%s", i+1, c.typ)
+	}
+	return "INSERT INTO " + name(t.archive.schema, t.archive.name) + " AS t (" + identList(t.primary, "") +
+		", _version, _run_id, _fingerprint, _inserted_at, _changed_at, _deleted_at, _deleted_run_id, _deleted_reason) SELECT " + strings.Join(cast, ", ") +
+		fmt.Sprintf(", k.version, $%[2]d::bigint, '00000000-0000-0000-0000-000000000000', $%[1]d::timestamptz, $%[1]d::timestamptz, $%[1]d::timestamptz, $%[2]d::bigint, $%[3]d::text", n+2, n+3, n+4) +
+		" FROM unnest(" + keyArrays(1, n+1) + ") " + keyAlias(n, "version") + " ON CONFLICT (" + identList(t.primary, "") + ") DO UPDATE SET _version = excluded._version WHERE t._version IS DISTINCT FROM excluded._version"
 }
