@@ -9,15 +9,15 @@ import (
 )
 
 // Stored answers what the warehouse holds of the run's tables.
-func (r *Run) Stored() extract.Stored { return held{r} }
+func (r *Run) Stored() extract.Stored { return holdings{r} }
 
-type held struct{ r *Run }
+type holdings struct{ r *Run }
 
 const keyPage = 20_000
 
 // Keys yields the distinct values of the first key column of t, live rows only, ascending bytewise. It reads page by
 // page, so that a slow reader keeps no transaction open.
-func (h held) Keys(ctx context.Context, t *extract.Table, yield func(key string) error) error {
+func (h holdings) Keys(ctx context.Context, t *extract.Table, yield func(key string) error) error {
 	sh, err := h.r.tables.of(t)
 	if err != nil {
 		return err
@@ -47,7 +47,7 @@ func (h held) Keys(ctx context.Context, t *extract.Table, yield func(key string)
 }
 
 // once reads keys that are not text in one answer, before any is handed out.
-func (h held) once(ctx context.Context, t *table, yield func(key string) error) error {
+func (h holdings) once(ctx context.Context, t *table, yield func(key string) error) error {
 	keys, err := h.read(ctx, selectFirstKeysOnce(t))
 	if err != nil {
 		return fault("read keys of "+t.String(), err)
@@ -60,7 +60,7 @@ func (h held) once(ctx context.Context, t *table, yield func(key string) error) 
 	return nil
 }
 
-func (h held) read(ctx context.Context, sql string, args ...any) ([]string, error) {
+func (h holdings) read(ctx context.Context, sql string, args ...any) ([]string, error) {
 	rows, err := h.r.w.pool.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, err
