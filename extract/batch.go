@@ -2,7 +2,7 @@ package extract
 
 import "fmt"
 
-// Batch limits: a source ends a batch at the first of these.
+// Batch limits: a source ends a batch at the first of these; rows are those of one table.
 const (
 	BatchBytes   = 16 << 20
 	BatchRows    = 10_000

@@ -272,6 +272,7 @@ func (r *Run) take(ctx context.Context, s *extract.Structure, have stored, out *
 			out.Blocked[t.String()] = t.blocked
 		} else {
 			sh = newShape(t, want)
+			sh.fresh = out.made(t)
 			if mark := sh.mark(); !t.shaped || t.shape != mark || t.encoding != encodingVersion {
 				schemas, names, marks = append(schemas, t.schema), append(names, t.name), append(marks, mark)
 				t.reshaped = t.reshaped || t.shaped
@@ -291,6 +292,13 @@ func (r *Run) take(ctx context.Context, s *extract.Structure, have stored, out *
 		}
 		_, err := tx.Exec(ctx, shapeKeepSQL, schemas, names, marks, encodingVersion)
 		return err
+	})
+}
+
+// made reports whether a table was made a moment ago, so that nothing can be in it but what this run loads.
+func (c *Changes) made(t *table) bool {
+	return slices.ContainsFunc(c.Applied, func(a Change) bool {
+		return a.Kind == kindCreate && a.Schema == t.schema && a.Table == t.name
 	})
 }
 

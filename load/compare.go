@@ -108,7 +108,7 @@ func (r *Run) readHead(p *pipeline) (now clock, seen *Result, err error) {
 // ask sends the queries for what is stored: of the scope, or under the keys of the rows.
 func (in *intake) ask(p *pipeline, scope *scope) {
 	in.asked = 0
-	if in.sh.t.blocked != "" {
+	if in.sh.t.blocked != "" || in.sh.beyond(scope, in.inScope) {
 		return
 	}
 	keys, width, pick := &in.index.keys, in.sh.keys, []int(nil)

@@ -137,17 +137,33 @@ func (r *Run) try(ctx context.Context, w *work) (*Result, error) {
 		err = r.write(ctx, s, w, now)
 	}
 	panicked = false
-	if err != nil || seen != nil {
+	if err != nil {
 		s.drop()
 		w.forget()
-		return seen, err
+		return nil, err
+	}
+	if seen != nil {
+		s.drop()
+		w.forget()
+		w.advance()
+		return seen, nil
 	}
 	if err := s.commit(ctx); err != nil {
 		w.forget()
 		return nil, err
 	}
+	w.advance()
 	r.state.vanished += w.vanished
 	return &w.result, nil
+}
+
+// advance takes note of what is stored now.
+func (w *work) advance() {
+	for _, in := range w.intakes {
+		if in.inScope || in.rows != nil {
+			in.sh.advance(w.scope, in.inScope)
+		}
+	}
 }
 
 // forget takes back what a transaction made that was given up.

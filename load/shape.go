@@ -20,6 +20,7 @@ type shape struct {
 	order   []int     // indexes into columns, by column id: the order of fingerprints
 	escape  []bool    // by column: whether a cell can hold what COPY has to escape
 	keys    int
+	frontier
 	// versioned tables carry the version of the scope that each row stands for.
 	versioned bool
 	from      []int // index into columns by column of src, -1 where it waits; nil where fit is src

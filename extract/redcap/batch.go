@@ -18,7 +18,6 @@ type filling struct {
 	keys   [][]string
 	ids    []string // what keys point into
 	reject []extract.Reject
-	again  bool
 	since  time.Time // when its first record was added
 	out    extract.Batch
 	scope  extract.Scope
@@ -68,9 +67,9 @@ func (f *filling) full(now func() time.Time) bool {
 }
 
 func (f *filling) over(now time.Time) bool {
-	rows, bytes := 0, 0
+	rows, bytes := 0, 0 // rows of the longest table
 	for _, r := range f.list {
-		rows += r.Len()
+		rows = max(rows, r.Len())
 		bytes += r.Bytes()
 	}
 	return rows >= extract.BatchRows || bytes >= extract.BatchBytes ||
@@ -86,7 +85,7 @@ func (f *filling) whole(id string) {
 
 // batch makes the batch of what was filled.
 func (f *filling) batch() *extract.Batch {
-	f.out = extract.Batch{Rejects: f.reject, Again: f.again}
+	f.out = extract.Batch{Rejects: f.reject}
 	for i, t := range f.m.live {
 		f.list[i] = f.rows[t].compact()
 	}

@@ -1,6 +1,7 @@
 package redcap
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -193,12 +194,12 @@ func TestTheLaterOfTwoTwinsWinsAndIsCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newStore(t)
-	r := src.newReader(s.load)
+	r := src.newReader(handTo(t, s.load))
 	f := response(t, r, []string{"A1"}, "record_id,text_1,form_1_complete,memo,visit_complete\na1,,,first,2\nA1,,,second,2\n")
 	if err := r.accept(t.Context(), f); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.flush(nil); err != nil {
+	if err := errors.Join(r.flush(nil), r.hand.settled()); err != nil {
 		t.Fatal(err)
 	}
 	if got := s.row(".visit", "A1", "", "1")["memo"]; got != "second" || s.duplicate != 1 || s.count(".redcap_record") != 1 {
@@ -244,12 +245,12 @@ func TestARaggedRowIsKeptAsARejectAndMovesNothingOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newStore(t)
-	r := src.newReader(s.load)
+	r := src.newReader(handTo(t, s.load))
 	f := response(t, r, []string{"1", "2", "3"}, "record_id,text_1,form_1_complete,memo,visit_complete\n1,,,a,2\n2,,,b\n3,,,c,2\n")
 	if err := r.accept(t.Context(), f); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.flush(nil); err != nil {
+	if err := errors.Join(r.flush(nil), r.hand.settled()); err != nil {
 		t.Fatal(err)
 	}
 	if len(s.rejects) != 1 || s.rejects[0].Key != nil || string(s.rejects[0].Raw) != "2,,,b" || s.count(".visit") != 2 || s.count(".redcap_record") != 3 {

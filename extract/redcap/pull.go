@@ -18,15 +18,21 @@ func (s *Source) Pull(ctx context.Context, since extract.Since, yield func(*extr
 	if s.model == nil {
 		return nil, extract.Errorf(extract.KindInternal, "pull", "Describe was not called")
 	}
+	return overlap(ctx, yield, func(ctx context.Context, hand *handoff) (*extract.Proof, error) {
+		return s.pull(ctx, since, hand)
+	})
+}
+
+func (s *Source) pull(ctx context.Context, since extract.Since, hand *handoff) (*extract.Proof, error) {
 	for _, t := range s.model.meta.list {
 		if t.held {
 			continue
 		}
-		if err := yield(t.batch()); err != nil {
+		if err := hand.give(t.batch()); err != nil {
 			return nil, err
 		}
 	}
-	r := s.newReader(yield)
+	r := s.newReader(hand)
 	proof := &extract.Proof{}
 	var err error
 	if s.cfg.Options.pulls(pullRecords) {
@@ -100,7 +106,7 @@ func (s *Source) pullRecords(ctx context.Context, since extract.Since, r *reader
 	if err := r.flush(nil); err != nil {
 		return nil, err
 	}
-	return p.proof(), r.yield(p.vanishing(vanished))
+	return p.proof(), r.hand.give(p.vanishing(vanished))
 }
 
 // readListed reads the ids of the first list, and lists again.
@@ -142,8 +148,8 @@ func (p *pull) readOthers(ctx context.Context) error {
 	if err := p.r.flush(nil); err != nil {
 		return err
 	}
-	p.r.gone, p.r.fill.again = p.gone.Add, true
-	defer func() { p.r.gone, p.r.fill.again = nil, false }()
+	p.r.gone, p.r.again = p.gone.Add, true
+	defer func() { p.r.gone, p.r.again = nil, false }()
 	if err := p.r.read(ctx, each(lost)); err != nil {
 		return err
 	}
@@ -204,7 +210,7 @@ func (p *pull) quarantine(ids []string) error {
 	for _, id := range ids {
 		b.Rejects = append(b.Rejects, extract.Reject{Table: p.model.record, Key: []string{id}, Rule: ruleNotReturned, Raw: []byte(id)})
 	}
-	return p.r.yield(b)
+	return p.r.hand.give(b)
 }
 
 const ruleNotReturned = "listed by the server and not returned"
@@ -226,6 +232,9 @@ func hashed(ids []string) bool {
 func (p *pull) vanished(ctx context.Context, stored extract.Stored) ([][]string, error) {
 	if stored == nil {
 		return nil, nil
+	}
+	if err := p.r.hand.settled(); err != nil { // what is stored is asked next
+		return nil, err
 	}
 	var keys [][]string
 	err := stored.Keys(ctx, p.model.record, func(key string) error {

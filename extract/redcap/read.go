@@ -16,9 +16,11 @@ type reader struct {
 	s     *Source
 	m     *model
 	d     *decoder
-	fill  *filling
+	fill  *filling // of the batch to come
+	spare *filling // of the batch that is being loaded
+	again bool     // the records to come were read before in this run
 	size  *sizer
-	yield func(*extract.Batch) error
+	hand  *handoff
 
 	queue []item
 	next  func() (string, bool)
@@ -43,16 +45,16 @@ type reader struct {
 	ends   []int32
 }
 
-func (s *Source) newReader(yield func(*extract.Batch) error) *reader {
+func (s *Source) newReader(hand *handoff) *reader {
 	now := s.serverTime(s.cfg.Now()).In(s.cfg.Zone)
 	return &reader{
-		s: s, m: s.model, d: newDecoder(s.model, now), fill: newFilling(s.model), size: s.newSizer(s.model.snapshot),
-		yield: yield, asked: map[string]int32{}, folded: map[string]int32{}, seen: map[string]sighting{},
+		s: s, m: s.model, d: newDecoder(s.model, now), fill: newFilling(s.model), spare: newFilling(s.model), size: s.newSizer(s.model.snapshot),
+		hand: hand, asked: map[string]int32{}, folded: map[string]int32{}, seen: map[string]sighting{},
 	}
 }
 
 // read asks for every id that next returns and fills batches with what comes; full ones are handed on. One request
-// is under way while a batch is loaded.
+// is under way while another is decoded, and one batch is filled while another is loaded.
 func (r *reader) read(ctx context.Context, next func() (string, bool)) error {
 	r.next = next
 	var under *fetch
@@ -239,14 +241,17 @@ func (r *reader) use(i item, without int) error {
 	return nil
 }
 
-// flush hands the batch on, with marks where it is the last, and begins another.
+// flush hands the batch on, with marks where it is the last, and begins another in the buffers of the one before.
 func (r *reader) flush(marks []extract.Mark) error {
 	if r.fill.empty() && len(marks) == 0 {
 		return nil
 	}
 	b := r.fill.batch()
-	b.Marks, b.Done, b.Total = marks, r.done, r.total
-	err := r.yield(b)
+	b.Marks, b.Again, b.Done, b.Total = marks, r.again, r.done, r.total
+	if err := r.hand.give(b); err != nil {
+		return err
+	}
+	r.fill, r.spare = r.spare, r.fill
 	r.fill.reset()
-	return err
+	return nil
 }
