@@ -25,6 +25,8 @@ type Main struct {
 	Stdin          io.Reader
 	Now            func() time.Time
 	Signals        <-chan os.Signal // nil: none come
+
+	wait time.Duration // before a request is tried again, at first; 0: a second. Tests have no time for that
 }
 
 func main() { os.Exit(Run()) }

@@ -59,7 +59,7 @@ func (c *cli) planIn(cfg *config.Config, url string, names []string, log *slog.L
 		return err
 	}
 	defer w.Close()
-	from := newSources(cfg, log)
+	from := c.newSources(cfg, log)
 	for _, name := range names {
 		if err := c.planJob(c.ctx, w, from, cfg.Jobs[name]); err != nil {
 			return fmt.Errorf("plan job %s: %w", name, err)

@@ -95,7 +95,7 @@ func (c *cli) awaitWarehouse(s *stopping, cfg *config.Config, log *slog.Logger) 
 
 // planned lists the jobs that have a schedule.
 func (c *cli) planned(cfg *config.Config, log *slog.Logger) []job.Planned {
-	from := newSources(cfg, log)
+	from := c.newSources(cfg, log)
 	var all []job.Planned
 	for _, name := range cfg.Names() {
 		j := cfg.Jobs[name]

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"syncd/extract"
 	"syncd/extract/redcap"
@@ -127,11 +128,12 @@ func (c *cli) migrate(ctx context.Context, cfg *config.Config, url string, log *
 type sources struct {
 	cfg     *config.Config
 	log     *slog.Logger
+	wait    time.Duration
 	budgets map[string]upstream.Budget
 }
 
-func newSources(cfg *config.Config, log *slog.Logger) *sources {
-	s := &sources{cfg: cfg, log: log, budgets: map[string]upstream.Budget{}}
+func (m *Main) newSources(cfg *config.Config, log *slog.Logger) *sources {
+	s := &sources{cfg: cfg, log: log, wait: m.wait, budgets: map[string]upstream.Budget{}}
 	for name, server := range cfg.Servers {
 		s.budgets[name] = upstream.PerMinute(server.RequestsPerMinute)
 	}
@@ -141,7 +143,7 @@ func newSources(cfg *config.Config, log *slog.Logger) *sources {
 // of makes the source of a job. What is missing in its surroundings is an error of KindConfig, and that job's alone.
 func (s *sources) of(job *config.Job) (*redcap.Source, error) {
 	client, err := upstream.New(job.Server.Config, upstream.Endpoint{
-		Name: job.Source, URL: job.Server.URL, Version: version, Budget: s.budgets[job.Server.Name], Judge: redcap.Judge, Log: s.log,
+		Name: job.Source, URL: job.Server.URL, Version: version, Budget: s.budgets[job.Server.Name], Judge: redcap.Judge, Log: s.log, Wait: s.wait,
 	})
 	if err != nil {
 		return nil, misconfigured("reach "+job.Source, err)

@@ -32,7 +32,7 @@ func (a *again) Unwrap() error { return a.error }
 // retry calls once until it succeeds, fails for good, or has been called often enough.
 // complete fills in what and where.
 func (c *Client) retry(ctx context.Context, r Request, once func() error, complete func(error) error) error {
-	waits := &patience{tries: r.Tries}
+	waits := &patience{tries: r.Tries, first: c.endpoint.Wait}
 	if waits.tries <= 0 {
 		waits.tries = c.endpoint.Tries
 	}
@@ -78,13 +78,14 @@ func unmark(err error) (error, bool) {
 // asked for.
 type patience struct {
 	tries, made int
+	first       time.Duration
 	asked       time.Duration
 	growing     *backoff.ExponentialBackOff
 }
 
 // Reset starts the waits anew; the attempts stay counted.
 func (p *patience) Reset() {
-	p.growing = backoff.NewExponentialBackOff(backoff.WithInitialInterval(firstWait),
+	p.growing = backoff.NewExponentialBackOff(backoff.WithInitialInterval(p.first),
 		backoff.WithMaxInterval(longWait), backoff.WithMultiplier(2), backoff.WithMaxElapsedTime(0))
 }
 

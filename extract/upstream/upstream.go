@@ -47,6 +47,8 @@ type Endpoint struct {
 	Budget  Budget
 	MaxBody int64 // decoded bytes of one answer; 0 is 64 MiB
 	Tries   int   // attempts in all for one request; 0 is 5
+	// Wait is before the second attempt, and grows from there; 0 is a second. Tests make it short.
+	Wait time.Duration
 	// Sign is called last, once for each attempt, and may set headers and the query.
 	Sign func(*http.Request) error
 	// Judge says what an answer other than 200 means. An *extract.Error that it returns decides kind and words;
@@ -117,6 +119,9 @@ func defaults(e Endpoint) Endpoint {
 	}
 	if e.Tries <= 0 {
 		e.Tries = defaultTries
+	}
+	if e.Wait <= 0 {
+		e.Wait = firstWait
 	}
 	if e.Version == "" {
 		e.Version = "dev"
