@@ -149,7 +149,8 @@ type tableTally struct {
 	blocked  int64
 	open     bool // rows came without a scope: the batches are not the whole truth about the table
 	unread   bool // a key could not be read, so that nothing was moved out
-	closed   bool // a closing batch named all keys of the table
+	gone     int64 // rows moved out as vanished: this run may have read them before they went
+	closed   bool  // a closing batch named all keys of the table
 	closing  int64
 }
 
@@ -173,6 +174,9 @@ func (t tally) add(b *extract.Batch, r *load.Result) {
 			continue
 		case b.Scope == nil || !inScope(b.Scope, c.Table):
 			n.open = n.open || c.Read > 0
+		}
+		if b.Vanished {
+			n.gone += c.Deleted
 		}
 		n.keys += c.Keys
 		if b.Again {
@@ -202,11 +206,15 @@ func (x *execution) proveCells(ctx context.Context) (load.Proof, error) {
 			return proof, err
 		}
 		x.ending.Live = append(x.ending.Live, load.TableRows{Schema: name.schema, Table: name.table, Rows: live})
+		proof.Counts["rows"] += live
 		read := x.read[name]
+		if read == nil && live > 0 { // a right is missing, and the source has said so
+			doubtful = append(doubtful, name.String()+" was not read and stays as it is")
+			continue
+		}
 		if read == nil {
 			read = &tableTally{}
 		}
-		proof.Counts["rows"] += live
 		switch least, most, doubt := read.expected(); {
 		case doubt != "":
 			doubtful = append(doubtful, name.String()+": "+doubt)
@@ -228,8 +236,8 @@ func (x *execution) proveCells(ctx context.Context) (load.Proof, error) {
 	return proof, nil
 }
 
-// expected is how many live rows a table may hold after the run: as many as keys were decoded, and between that and so
-// many more as rows were refused, whose stored predecessors stay. least is -1 where nothing can be expected.
+// expected is how many live rows a table may hold after the run: as many as keys were decoded, so many more as rows were
+// refused, whose stored predecessors stay, and so many fewer as vanished, which may have been read before. least is -1 where nothing can be expected.
 func (t *tableTally) expected() (least, most int64, doubt string) {
 	switch {
 	case t.unread:
@@ -241,7 +249,7 @@ func (t *tableTally) expected() (least, most int64, doubt string) {
 	case t.open:
 		return -1, -1, ""
 	}
-	return t.keys, t.keys + t.rejected, ""
+	return t.keys - t.gone, t.keys + t.rejected, ""
 }
 
 func few(list []string) string {
