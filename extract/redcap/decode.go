@@ -68,6 +68,7 @@ func (d *decoder) add(f *filling, id string, rows []int32) {
 // row decodes one row of the export into the tables of the instruments that it has data of.
 func (d *decoder) row(f *filling, id string, r int, w *whole) {
 	if d.sheet.width(r) != d.l.width {
+		d.salvage(w, r)
 		d.refuse(f, r, nil, "ragged row")
 		return
 	}
@@ -190,6 +191,23 @@ func (d *decoder) gather(w *whole, r int, event []byte) {
 	}
 	if arm := d.arms[string(event)]; arm != "" && !contains(w.arms, arm) {
 		w.arms = append(w.arms, arm)
+	}
+}
+
+// salvage takes from a ragged row what stands in front of its fields, so that the record's own row is not blanked for it:
+// only what the structure knows, for the row may be broken anywhere.
+func (d *decoder) salvage(w *whole, r int) {
+	if d.sheet.width(r) <= max(d.l.event, d.l.form, d.l.instance, d.l.dag, d.l.survey) {
+		return
+	}
+	group := d.text(r, d.l.dag)
+	known := len(group) == 0
+	for _, g := range d.m.groups {
+		known = known || g.unique == string(group)
+	}
+	event := bytes.Clone(d.text(r, d.l.event))
+	if _, ok := d.arms[string(event)]; known && (ok || d.l.event < 0) {
+		d.gather(w, r, event)
 	}
 }
 

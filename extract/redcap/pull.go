@@ -13,6 +13,14 @@ import (
 // MarkServerTime is the mark that a finished pull leaves: the server's clock before its first request, RFC 3339, UTC.
 const MarkServerTime = "server_time"
 
+// markView is the mark of how much of the project a finished pull could see, once that was less than all of it.
+const (
+	markView    = "view"
+	viewOfGroup = "group"
+	viewOfAll   = "project"
+	nextUnbound = "Nothing was deleted. Take the token's user out of the group; or, if the job shall hold that group alone, give it another schema."
+)
+
 // Pull reads structure and records and hands them on. Every run reads everything; since tells only what is stored.
 func (s *Source) Pull(ctx context.Context, since extract.Since, yield func(*extract.Batch) error) (*extract.Proof, error) {
 	if s.model == nil {
@@ -24,6 +32,7 @@ func (s *Source) Pull(ctx context.Context, since extract.Since, yield func(*extr
 }
 
 func (s *Source) pull(ctx context.Context, since extract.Since, hand *handoff) (*extract.Proof, error) {
+	s.viewed = since.Marks[markView]
 	for _, t := range s.model.meta.list {
 		if t.held {
 			continue
@@ -49,7 +58,14 @@ func (s *Source) pull(ctx context.Context, since extract.Since, hand *handoff) (
 }
 
 func (s *Source) marks() []extract.Mark {
-	return []extract.Mark{{Name: MarkServerTime, Value: s.serverTime(s.began).Format(time.RFC3339)}}
+	marks := []extract.Mark{{Name: MarkServerTime, Value: s.serverTime(s.began).Format(time.RFC3339)}}
+	switch {
+	case s.model.bound:
+		marks = append(marks, extract.Mark{Name: markView, Value: viewOfGroup})
+	case s.viewed != "":
+		marks = append(marks, extract.Mark{Name: markView, Value: viewOfAll})
+	}
+	return marks
 }
 
 // pull is one reading of the records.
@@ -227,7 +243,8 @@ func hashed(ids []string) bool {
 	return true
 }
 
-// vanished finds the stored ids that are in neither list. That a project is empty is believed only if an export in
+// vanished finds the stored ids that are in neither list. What a user sees who was put into a data access group since
+// the last good run says nothing about the others. That a project is empty is believed only if an export in
 // another format says so, too.
 func (p *pull) vanished(ctx context.Context, stored extract.Stored) ([][]string, error) {
 	if stored == nil {
@@ -243,6 +260,12 @@ func (p *pull) vanished(ctx context.Context, stored extract.Stored) ([][]string,
 		}
 		return nil
 	})
+	if err == nil && len(keys) > 0 && p.model.bound && p.viewed != viewOfGroup {
+		return nil, &extract.Error{
+			Kind: extract.KindRights, What: "list record ids", Where: p.cfg.Server,
+			Cause: fmt.Errorf("%d stored records are out of sight: %w, and was not at the last good run", len(keys), errBoundUser), Next: nextUnbound,
+		}
+	}
 	if err != nil || len(keys) == 0 || p.before.ids.Len() > 0 || p.after.ids.Len() > 0 || p.cfg.Options.RecordsWhere != "" {
 		return keys, err
 	}

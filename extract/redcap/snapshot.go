@@ -26,6 +26,7 @@ type snapshot struct {
 	groups       []group
 	groupsKnown  bool
 	groupColumn  groupColumn
+	bound        bool // the token's user is in a data access group and sees no other
 	missing      []choice
 	longitudinal bool
 	header       []string // of a record export; nil where the server shows none
@@ -222,24 +223,30 @@ func (s *Source) readRepeating(ctx context.Context, p *snapshot) error {
 	return err
 }
 
+const onlyGroupSeen = "the token's user is in a data access group: only that group's records are seen, and groups are not read"
+
 func (s *Source) readGroups(ctx context.Context, p *snapshot) error {
-	if !s.cfg.Options.pulls(pullGroups) {
-		p.groupColumn = groupRefused
-		return nil
-	}
+	// Asked for also where groups are not pulled: no other answer tells that the user sees only a part of the project.
 	err := s.objects(ctx, "dag", func(o map[string]string) error {
 		p.groups = append(p.groups, group{o["unique_group_name"], o["data_access_group_name"], o["data_access_group_id"]})
 		return nil
 	})
+	p.bound = errors.Is(err, errBoundUser)
+	pulled := s.cfg.Options.pulls(pullGroups)
 	switch {
+	case !pulled && (err == nil || p.bound || extract.KindOf(err) == extract.KindRights || errors.Is(err, errContent)):
+		p.groupColumn, p.groups = groupRefused, nil
+		if p.bound {
+			p.warn(onlyGroupSeen)
+		}
 	case err == nil:
 		p.groupsKnown = true
 		if len(p.groups) > 0 {
 			p.groupColumn = groupAsked
 		}
-	case errors.Is(err, errBoundUser):
+	case p.bound:
 		p.groupColumn = groupRefused
-		p.warn("the token's user is in a data access group: only that group's records are seen, and groups are not read")
+		p.warn(onlyGroupSeen)
 	case extract.KindOf(err) == extract.KindRights, errors.Is(err, errContent):
 		p.groupColumn = groupRefused
 		p.warn("data access groups were refused (the Data Access Groups right is missing); the column is left as stored")

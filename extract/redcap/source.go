@@ -41,10 +41,11 @@ type Config struct {
 
 // Source is one project behind its token. It implements extract.Source.
 type Source struct {
-	cfg   Config
-	log   *slog.Logger
-	began time.Time // our clock before the first request
-	model *model
+	viewed string // how much the last good run could see; empty: all, or not known
+	cfg    Config
+	log    *slog.Logger
+	began  time.Time // our clock before the first request
+	model  *model
 
 	requests, bytes int64 // of the client before the first request
 }
