@@ -105,6 +105,7 @@ func (e *Engine) Run(ctx context.Context, stop <-chan struct{}) error {
 
 	e.up.Store(false)
 	close(e.stopping)
+	e.Log.Info("stopping: no work is taken, batches in hand finish", slog.Duration("grace", e.Grace))
 	timer := time.AfterFunc(e.Grace, func() { cancel(fmt.Errorf("stop: batches did not finish within %s", e.Grace)) })
 	defer timer.Stop()
 	late, done := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)

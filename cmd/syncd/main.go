@@ -13,6 +13,8 @@ import (
 	_ "time/tzdata" // scratch images have no time zones
 
 	_ "golang.org/x/crypto/x509roots/fallback" // nor trust roots; used only where the host has none
+
+	"syncd/internal/config"
 )
 
 // version is set by the linker.
@@ -26,17 +28,18 @@ type Main struct {
 	Now            func() time.Time
 	Signals        <-chan os.Signal // nil: none come
 
-	wait time.Duration // before a request is tried again, at first; 0: a second. Tests have no time for that
+	wait    time.Duration   // before a request is tried again, at first; 0: a second. Tests have no time for that
+	options []config.Option // of reading jobs.toml; tests rehearse with schedules of seconds
 }
 
 func main() { os.Exit(Run()) }
 
 // Run executes the program with the process's own arguments and streams and returns its exit code.
-func Run() int {
+func Run(options ...config.Option) int {
 	boundMemory()
 	signals, release := notify()
 	defer release()
-	m := &Main{Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Now: time.Now, Signals: signals}
+	m := &Main{Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Now: time.Now, Signals: signals, options: options}
 	return m.Run(context.Background())
 }
 

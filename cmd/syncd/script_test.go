@@ -11,18 +11,24 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"syncd/internal/config"
 	"syncd/internal/fake/redcap"
 	"syncd/internal/pgembed"
 	"syncd/internal/pgtest"
 )
 
-// TestMain makes `syncd` a command of the scripts: the test binary itself, in a process of its own.
+// TestMain makes `syncd` a command of the scripts: the test binary itself, in a process of its own. `syncd-often` is the
+// same program where schedules may say "@every 1s".
 func TestMain(m *testing.M) {
-	testscript.Main(underPostgres{m}, map[string]func(){"syncd": func() { os.Exit(Run()) }})
+	testscript.Main(underPostgres{m}, map[string]func(){
+		"syncd":       func() { os.Exit(Run()) },
+		"syncd-often": func() { os.Exit(Run(config.LeastEvery(time.Second))) },
+	})
 }
 
 type underPostgres struct{ m *testing.M }

@@ -19,7 +19,7 @@ import (
 
 const (
 	serveConns   = 24 // of the pool: runs, their beats, the queue and its listener
-	postgresWait = 5 * time.Second
+	postgresWait = 2 * time.Second
 	adminStop    = 3 * time.Second
 )
 
@@ -74,8 +74,10 @@ func (c *cli) serveWith(s *stopping, cfg *config.Config, log *slog.Logger, ready
 
 // awaitWarehouse opens the warehouse, again and again while Postgres is away. A nil warehouse means that a signal came first.
 func (c *cli) awaitWarehouse(s *stopping, cfg *config.Config, log *slog.Logger) (*load.Warehouse, func() error, error) {
+	ctx, cancel := s.untilStop()
+	defer cancel()
 	for first := true; ; first = false {
-		w, closeAll, err := c.warehouseOf(s.ctx, cfg, log, serveConns)
+		w, closeAll, err := c.warehouseOf(ctx, cfg, log, serveConns)
 		if err == nil || s.interrupted() {
 			return w, closeAll, nil
 		}

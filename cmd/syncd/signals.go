@@ -61,6 +61,19 @@ func (s *stopping) interrupted() bool {
 	}
 }
 
+// untilStop returns a context that the first signal ends, for what is not worth finishing.
+func (s *stopping) untilStop() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(s.ctx)
+	go func() {
+		select {
+		case <-s.stop:
+			cancel(errInterrupted)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(nil) }
+}
+
 func (s *stopping) end() {
 	s.cancel(nil)
 	<-s.done

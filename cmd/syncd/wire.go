@@ -20,7 +20,7 @@ import (
 
 // load reads the configuration. All its problems are one error of exit code 2.
 func (c *cli) load() (*config.Config, error) {
-	cfg, err := config.Load(c.config)
+	cfg, err := config.Load(c.config, c.options...)
 	if err != nil {
 		return nil, &exitError{exitUsage, err}
 	}
