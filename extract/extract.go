@@ -72,6 +72,8 @@ type Since struct {
 type Stored interface {
 	// Keys yields the distinct values of the first key column of t, live rows only, ascending bytewise.
 	Keys(ctx context.Context, t *Table, yield func(key string) error) error
+	// Same reports whether those values are exactly keys, which is sorted. It is far cheaper than Keys.
+	Same(ctx context.Context, t *Table, keys *KeySet) (bool, error)
 }
 
 // Proof is what a source can prove about a finished Pull; the run compares it with the warehouse and

@@ -1,9 +1,11 @@
 package extract
 
 import (
+	"crypto/sha256"
 	"iter"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 	"unsafe"
 )
@@ -49,6 +51,21 @@ func (s *KeySet) Has(key string) bool {
 	}
 	i := sort.Search(len(s.at), func(i int) bool { return s.key(s.at[i]) >= key })
 	return i < len(s.at) && s.key(s.at[i]) == key
+}
+
+// Digest is the sha256 of a sorted set: of each key its length in bytes, in decimal, a colon and the key. Sets are equal
+// where their digests are.
+func (s *KeySet) Digest() [sha256.Size]byte {
+	h, buf := sha256.New(), make([]byte, 0, 4<<10)
+	for key := range s.All() {
+		buf = append(append(strconv.AppendInt(buf, int64(len(key)), 10), ':'), key...)
+		if len(buf) > 2<<10 {
+			h.Write(buf)
+			buf = buf[:0]
+		}
+	}
+	h.Write(buf)
+	return [sha256.Size]byte(h.Sum(nil))
 }
 
 // All yields the keys in order.

@@ -72,6 +72,17 @@ func proveIDs(ctx context.Context, stored extract.Stored, p *extract.Proof) (loa
 			s.Sort()
 		}
 	}
+	if p.Before == p.After && p.Excluded.Len() == 0 {
+		same, err := stored.Same(ctx, p.Table, p.Before)
+		if err != nil {
+			return proof, err
+		}
+		if same {
+			n := int64(p.Before.Len())
+			proof.Holds, proof.Counts = true, idsCounts(p, n, n)
+			return proof, nil
+		}
+	}
 	live := new(extract.KeySet)
 	if err := stored.Keys(ctx, p.Table, func(key string) error { live.Add(key); return nil }); err != nil {
 		return proof, err
@@ -104,12 +115,9 @@ func proveIDs(ctx context.Context, stored extract.Stored, p *extract.Proof) (loa
 			extra++
 		}
 	}
-	proof.Counts = map[string]int64{
-		"listed": listed, "live": int64(live.Len()), "later": later,
-		"missing": missing, "extra": extra, "kept_out": int64(p.Excluded.Len()), "kept_out_live": excluded,
-	}
-	for reason, n := range p.Refused {
-		proof.Counts["refused: "+reason] = int64(n)
+	proof.Counts = idsCounts(p, listed, int64(live.Len()))
+	for name, n := range map[string]int64{"later": later, "missing": missing, "extra": extra, "kept_out_live": excluded} {
+		proof.Counts[name] = n
 	}
 	proof.Holds = missing == 0 && extra == 0 && excluded == 0
 	if !proof.Holds {
@@ -117,6 +125,18 @@ func proveIDs(ctx context.Context, stored extract.Stored, p *extract.Proof) (loa
 		proof.Reason = idsReason(p.Table.Name, missing, extra, excluded)
 	}
 	return proof, nil
+}
+
+// idsCounts are the numbers behind the proof of ids, none of them of what is wrong.
+func idsCounts(p *extract.Proof, listed, live int64) map[string]int64 {
+	counts := map[string]int64{
+		"listed": listed, "live": live, "later": 0,
+		"missing": 0, "extra": 0, "kept_out": int64(p.Excluded.Len()), "kept_out_live": 0,
+	}
+	for reason, n := range p.Refused {
+		counts["refused: "+reason] = int64(n)
+	}
+	return counts
 }
 
 func idsReason(table string, missing, extra, excluded int64) string {
@@ -147,8 +167,8 @@ type tableTally struct {
 	keys     int64 // distinct keys decoded; a scope that was loaded again counts once
 	rejected int64
 	blocked  int64
-	open     bool // rows came without a scope: the batches are not the whole truth about the table
-	unread   bool // a key could not be read, so that nothing was moved out
+	open     bool  // rows came without a scope: the batches are not the whole truth about the table
+	unread   bool  // a key could not be read, so that nothing was moved out
 	gone     int64 // rows moved out as vanished: this run may have read them before they went
 	closed   bool  // a closing batch named all keys of the table
 	closing  int64

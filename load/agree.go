@@ -272,7 +272,8 @@ func (r *Run) take(ctx context.Context, s *extract.Structure, have stored, out *
 			out.Blocked[t.String()] = t.blocked
 		} else {
 			sh = newShape(t, want)
-			sh.fresh = out.made(t)
+			sh.made = out.made(t)
+			sh.fresh = sh.made
 			if mark := sh.mark(); !t.shaped || t.shape != mark || t.encoding != encodingVersion {
 				schemas, names, marks = append(schemas, t.schema), append(names, t.name), append(marks, mark)
 				t.reshaped = t.reshaped || t.shaped

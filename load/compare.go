@@ -30,6 +30,7 @@ const (
 type clock struct {
 	text []byte
 	at   time.Time
+	own  bool // it is the transaction's own time, which columns have by default
 }
 
 // compare locks the claim, reads the batch's time, looks whether the batch was committed before (then seen is set), and
@@ -93,9 +94,10 @@ func (r *Run) readHead(p *pipeline) (now clock, seen *Result, err error) {
 	if now.at, err = time.Parse("2006-01-02 15:04:05.999999-07", string(now.text)); err != nil {
 		return now, nil, extract.Errorf(extract.KindInternal, "read clock", "%w", err)
 	}
-	if row[1] != nil {
+	now.own = string(row[1]) == "t"
+	if row[2] != nil {
 		seen = &Result{Replayed: true}
-		if err := json.Unmarshal(row[1], seen); err != nil {
+		if err := json.Unmarshal(row[2], seen); err != nil {
 			return now, nil, extract.Errorf(extract.KindInternal, "read counts", "%w", err)
 		}
 	}

@@ -107,14 +107,17 @@ func (in *intake) appendNotes(dst []byte, h *noteText, row int) []byte {
 // copyNew copies new rows straight into the table.
 func (r *Run) copyNew(ctx context.Context, s *session, in *intake, rows []int, now clock) error {
 	own := append(strconv.AppendInt(nil, r.id, 10), '\t')
-	times := append(append(append([]byte{'\t'}, now.text...), '\t'), now.text...)
-	times = append(times, '\t')
+	given := !now.own || !in.sh.made // else the columns' default says the same
+	times := []byte{'\t'}
+	if given {
+		times = append(append(append(append(times, now.text...), '\t'), now.text...), '\t')
+	}
 	text := &copyText{rows: rows, buf: r.state.copyBuf[:0], line: func(dst []byte, row int) []byte {
 		dst = append(in.appendCells(dst, row), own...)
 		dst = append(appendUUID(dst, in.fps[row]), times...)
 		return in.appendVersion(in.appendNotes(dst, &r.state.hasher.notes, row), row)
 	}}
-	tag, err := s.pg.CopyFrom(ctx, text, copyRows(in.sh))
+	tag, err := s.pg.CopyFrom(ctx, text, copyRows(in.sh, given))
 	r.state.copyBuf = text.buf
 	if err != nil {
 		return refusedAt(err, in, rows)

@@ -20,6 +20,7 @@ type shape struct {
 	order   []int     // indexes into columns, by column id: the order of fingerprints
 	escape  []bool    // by column: whether a cell can hold what COPY has to escape
 	keys    int
+	made    bool // by this run
 	frontier
 	// versioned tables carry the version of the scope that each row stands for.
 	versioned bool

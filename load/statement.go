@@ -38,8 +38,8 @@ func ownColumns(versioned bool) []ownColumn {
 	own := []ownColumn{
 		{runColumn, "bigint NOT NULL", "syncd: the run that last changed this row (syncd.run)"},
 		{fingerprintColumn, "uuid NOT NULL", "syncd: hash of the row as the source has it"},
-		{insertedColumn, "timestamp with time zone NOT NULL", "syncd: when this row came into the warehouse"},
-		{changedColumn, "timestamp with time zone NOT NULL", "syncd: when this row last changed; a run that finds it unchanged leaves it"},
+		{insertedColumn, "timestamp with time zone NOT NULL DEFAULT now()", "syncd: when this row came into the warehouse"},
+		{changedColumn, "timestamp with time zone NOT NULL DEFAULT now()", "syncd: when this row last changed; a run that finds it unchanged leaves it"},
 		{nonConformingColumn, "jsonb", "syncd: values that do not fit their column's type, as the source has them"},
 		{missingColumn, "jsonb", "syncd: declared missing-data codes, by column"},
 		{extraColumn, "jsonb", "syncd: fields that have no column (yet)"},
@@ -299,11 +299,14 @@ func renewFingerprints(t *table) string {
 		keyArrays(1, len(keys)) + ", $" + strconv.Itoa(len(keys)+1) + "::uuid[]) " + keyAlias(len(keys), "fingerprint") + " WHERE " + keyMatch(keys)
 }
 
-// copyRows is the COPY of new rows straight into the table.
-func copyRows(s *shape) string {
+// copyRows is the COPY of new rows straight into the table. Where times is false their columns are left to their default,
+// the transaction's time: reading it from text twice a row is a good part of a narrow row's cost.
+func copyRows(s *shape, times bool) string {
 	names := columnNames(s.columns)
 	for _, c := range ownColumns(s.versioned) {
-		names = append(names, c.name)
+		if times || c.name != insertedColumn && c.name != changedColumn {
+			names = append(names, c.name)
+		}
 	}
 	return "COPY " + name(s.t.schema, s.t.name) + " (" + identList(names, "") + ") FROM STDIN"
 }
@@ -395,6 +398,21 @@ func selectFirstKeys(t *table) string {
 func selectFirstKeysOnce(t *table) string {
 	first := "t." + ident(t.keys()[0].name)
 	return "SELECT DISTINCT " + first + "::text COLLATE \"C\" FROM " + name(t.schema, t.name) + " AS t ORDER BY 1"
+}
+
+// countFirstKeys counts the distinct values of the first key column; digestFirstKeys makes KeySet.Digest of them.
+func countFirstKeys(t *table) string { return "SELECT count(*) FROM " + firstKeys(t) }
+
+func digestFirstKeys(t *table) string {
+	return "SELECT sha256(convert_to(coalesce(string_agg(octet_length(k)::text || ':' || k, '' ORDER BY k), ''), 'UTF8')) FROM " + firstKeys(t)
+}
+
+func firstKeys(t *table) string {
+	distinct := "DISTINCT "
+	if len(t.keys()) == 1 {
+		distinct = ""
+	}
+	return "(SELECT " + distinct + "t." + ident(t.keys()[0].name) + " AS k FROM " + name(t.schema, t.name) + " AS t) AS keys"
 }
 
 // countKeys counts the live records of a table by its first width key columns.

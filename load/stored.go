@@ -1,6 +1,7 @@
 package load
 
 import (
+	"bytes"
 	"context"
 
 	"github.com/jackc/pgx/v5"
@@ -44,6 +45,40 @@ func (h holdings) Keys(ctx context.Context, t *extract.Table, yield func(key str
 		}
 		after = &keys[len(keys)-1]
 	}
+}
+
+// digestLimit is how many keys one digest covers: Postgres makes one text of them, of at most 1 GB.
+const digestLimit = 10_000_000
+
+// Same compares digests, so that the keys themselves stay where they are.
+func (h holdings) Same(ctx context.Context, t *extract.Table, keys *extract.KeySet) (bool, error) {
+	sh, err := h.r.tables.of(t)
+	if err != nil {
+		return false, err
+	}
+	if !sh.t.exists || len(sh.t.primary) == 0 {
+		return keys.Len() == 0, nil
+	}
+	if sh.t.keys()[0].typ != extract.Text || keys.Len() > digestLimit {
+		return h.sameByKeys(ctx, t, keys)
+	}
+	var n int64
+	if err := h.r.w.pool.QueryRow(ctx, countFirstKeys(sh.t)).Scan(&n); err != nil || n != int64(keys.Len()) {
+		return false, fault("count keys of "+sh.t.String(), err)
+	}
+	var digest []byte
+	err = h.r.w.pool.QueryRow(ctx, digestFirstKeys(sh.t)).Scan(&digest)
+	want := keys.Digest()
+	return bytes.Equal(digest, want[:]), fault("compare keys of "+sh.t.String(), err)
+}
+
+func (h holdings) sameByKeys(ctx context.Context, t *extract.Table, keys *extract.KeySet) (bool, error) {
+	stored := new(extract.KeySet)
+	if err := h.Keys(ctx, t, func(key string) error { stored.Add(key); return nil }); err != nil {
+		return false, err
+	}
+	stored.Sort()
+	return stored.Digest() == keys.Digest(), nil
 }
 
 // once reads keys that are not text in one answer, before any is handed out.

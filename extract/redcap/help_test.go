@@ -153,6 +153,13 @@ func (s *store) add(rows *extract.Rows) {
 }
 
 // Keys implements extract.Stored.
+func (s *store) Same(ctx context.Context, t *extract.Table, keys *extract.KeySet) (bool, error) {
+	stored := new(extract.KeySet)
+	err := s.Keys(ctx, t, func(key string) error { stored.Add(key); return nil })
+	stored.Sort()
+	return stored.Digest() == keys.Digest(), err
+}
+
 func (s *store) Keys(_ context.Context, t *extract.Table, yield func(string) error) error {
 	seen := map[string]bool{}
 	for key := range s.of(t).rows {

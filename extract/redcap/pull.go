@@ -253,6 +253,11 @@ func (p *pull) vanished(ctx context.Context, stored extract.Stored) ([][]string,
 	if err := p.r.hand.settled(); err != nil { // what is stored is asked next
 		return nil, err
 	}
+	if p.after.ids == p.before.ids && p.gone.Len() == 0 {
+		if same, err := stored.Same(ctx, p.model.record, p.before.ids); same || err != nil {
+			return nil, err
+		}
+	}
 	var keys [][]string
 	err := stored.Keys(ctx, p.model.record, func(key string) error {
 		if !p.before.ids.Has(key) && !p.after.ids.Has(key) || p.gone.Has(key) {

@@ -45,6 +45,11 @@ type Nothing struct{}
 // Keys implements extract.Stored.
 func (Nothing) Keys(context.Context, *extract.Table, func(string) error) error { return nil }
 
+// Same holds for no keys only.
+func (Nothing) Same(_ context.Context, _ *extract.Table, keys *extract.KeySet) (bool, error) {
+	return keys.Len() == 0, nil
+}
+
 var since = extract.Since{Full: true, Stored: Nothing{}}
 
 // pull describes a fresh source and pulls it.

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"syncd/internal/fake/redcap"
 )
 
 const target = "bench.form_1" // the instrument table of the benchmark project
@@ -15,8 +17,10 @@ const target = "bench.form_1" // the instrument table of the benchmark project
 // loads measures B1 (first load), B2 (nothing changed) and B3 (1 % changed), each against a COPY of the same rows in the same round.
 func (b *bench) loads(ctx context.Context) error {
 	var first, same, few []float64
+	project := b.project(b.rows, fields)
+	defer b.front.forget()
 	for round := range b.pairs + 1 {
-		r, err := b.round(ctx)
+		r, err := b.round(ctx, project)
 		if err != nil {
 			return fmt.Errorf("round %d: %w", round, err)
 		}
@@ -43,8 +47,7 @@ type round struct {
 	wal, dead        int64
 }
 
-func (b *bench) round(ctx context.Context) (r round, err error) {
-	project := b.project(b.rows, fields)
+func (b *bench) round(ctx context.Context, project *redcap.Project) (r round, err error) {
 	w, err := b.warehouse(ctx, project)
 	if err != nil {
 		return r, err
@@ -69,9 +72,10 @@ func (b *bench) round(ctx context.Context) (r round, err error) {
 	if r.dead, err = w.dead(ctx); err != nil {
 		return r, err
 	}
-	if err := change(project, b.rows); err != nil {
+	if err := change(project, b.rows, b.made); err != nil {
 		return r, err
 	}
+	b.front.render()
 	r.few, err = w.sync(ctx)
 	return r, err
 }

@@ -39,11 +39,12 @@ func (b *bench) load(ctx context.Context, p *redcap.Project) (child, error) {
 		return child{}, err
 	}
 	defer w.close(ctx)
+	defer b.front.forget()
 	return w.sync(ctx)
 }
 
 // change edits one record in a hundred: one value of one field.
-func change(p *redcap.Project, rows int) error {
+func change(p *redcap.Project, rows, round int) error {
 	field := ""
 	for _, f := range p.Fields() {
 		if f.Type == "notes" || f.Type == "text" && f.Validation == "" && f.Name != p.RecordField() {
@@ -52,7 +53,7 @@ func change(p *redcap.Project, rows int) error {
 		}
 	}
 	for i := 1; i <= rows; i += 100 {
-		if err := p.Set(fmt.Sprint(i), "", "", 0, field, fmt.Sprintf("changed %d", i)); err != nil {
+		if err := p.Set(fmt.Sprint(i), "", "", 0, field, fmt.Sprintf("changed %d in round %d", i, round)); err != nil {
 			return fmt.Errorf("change record: %w", err)
 		}
 	}

@@ -23,13 +23,14 @@ const fields = 40
 // bench holds what all figures share: the program under test, a Postgres and a REDCap-like server.
 type bench struct {
 	settings
-	dir    string
-	binary string
-	server *pgembed.Server
-	fake   *redcap.Server
-	http   *http.Server
-	url    string
-	made   int
+	dir            string
+	binary         string
+	server         *pgembed.Server
+	fake           *redcap.Server
+	front          *prerendered
+	http           *http.Server
+	url            string
+	projects, made int
 }
 
 func setUp(ctx context.Context, s settings) (*bench, error) {
@@ -41,6 +42,7 @@ func setUp(ctx context.Context, s settings) (*bench, error) {
 		return nil, err
 	}
 	b := &bench{settings: s, dir: dir, binary: filepath.Join(dir, "syncd"), fake: redcap.NewServer(redcap.Options{})}
+	b.front = prerender(b.fake)
 	if err := b.start(ctx); err != nil {
 		b.tearDown()
 		return nil, err
@@ -67,7 +69,7 @@ func (b *bench) start(ctx context.Context) error {
 		return err
 	}
 	b.url = "http://" + l.Addr().String() + "/api/"
-	b.http = &http.Server{Handler: b.fake, ReadHeaderTimeout: 10 * time.Second}
+	b.http = &http.Server{Handler: b.front, ReadHeaderTimeout: 10 * time.Second}
 	go func() {
 		if err := b.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			fmt.Fprintln(os.Stderr, "bench: serve:", err)
@@ -92,10 +94,10 @@ func (b *bench) tearDown() {
 
 // project makes a project of one instrument with 40 typed fields.
 func (b *bench) project(rows, fields int) *redcap.Project {
-	b.made++
+	b.projects++
 	p := redcap.Synthetic(redcap.Spec{
 		Kind: redcap.Classic, Records: rows, Fields: fields, Forms: max(1, fields/1000), OneColumnFields: true,
-		Title: fmt.Sprintf("Bench %d", b.made), ID: b.made, Empty: -1,
+		Title: fmt.Sprintf("Bench %d", b.projects), ID: b.projects, Empty: -1,
 	})
 	b.fake.Add(p)
 	return p
@@ -103,6 +105,7 @@ func (b *bench) project(rows, fields int) *redcap.Project {
 
 // warehouse makes a fresh database and a folder with the jobs.toml of one job.
 func (b *bench) warehouse(ctx context.Context, p *redcap.Project) (*warehouse, error) {
+	b.made++
 	w := &warehouse{bench: b, database: fmt.Sprintf("bench_%d", b.made), dir: filepath.Join(b.dir, fmt.Sprint("job-", b.made))}
 	admin, err := pgx.Connect(ctx, b.server.URL("postgres"))
 	if err != nil {
