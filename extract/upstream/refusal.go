@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,28 +95,31 @@ func redirected(e *extract.Error, r *Refusal, asked *url.URL, question Request) 
 		e.Cause = fmt.Errorf("%w to nowhere", r)
 		return
 	}
-	seen := hideEchoes(to, question)
+	seen := hideEchoes(to, asked, question)
 	e.Cause = fmt.Errorf("%w to %s, which is never followed", r, seen)
 	switch {
 	case to.Scheme != "https" && !isLoopback(to.Hostname()):
 		e.Next = "ask the server's administrator for its https:// address; http:// is accepted for loopback only"
 	case safeURL(to) == safeURL(asked):
 		e.Next = "the server points back at the same address: ask its administrator"
+	case strings.Contains(seen, "..."):
+		e.Next = "ask the server's administrator for the address of the API"
 	default:
 		e.Next = fmt.Sprintf("if that server is the right one, put url = %q into jobs.toml", seen)
 	}
 }
 
-// hideEchoes prints where a URL leads without any part of it that we sent: a server could hand our token back in
-// its path.
-func hideEchoes(u *url.URL, question Request) string {
+// hideEchoes prints where a URL leads without any part of it that we sent, for a server could hand our token back, and
+// of its path only what stands in ours or is usual for an API: the rest could be a value.
+func hideEchoes(u, asked *url.URL, question Request) string {
 	sent := strings.ToLower(string(question.Body) + " " + question.Query.Encode())
 	for _, values := range question.Header {
 		sent += " " + strings.ToLower(strings.Join(values, " "))
 	}
+	known := append(strings.Split(asked.Path, "/"), "api", "redcap", "index.php")
 	parts := strings.Split(u.Path, "/")
 	for i, part := range parts {
-		if len(part) >= 8 && strings.Contains(sent, strings.ToLower(part)) {
+		if len(part) > 3 && !slices.Contains(known, part) {
 			parts[i] = "..."
 		}
 	}
@@ -125,5 +129,9 @@ func hideEchoes(u *url.URL, question Request) string {
 			labels[i] = "..."
 		}
 	}
-	return u.Scheme + "://" + strings.Join(labels, ".") + (&url.URL{Path: strings.Join(parts, "/")}).EscapedPath()
+	scheme := u.Scheme
+	if scheme != "http" && scheme != "https" {
+		scheme = "..."
+	}
+	return scheme + "://" + strings.Join(labels, ".") + (&url.URL{Path: strings.Join(parts, "/")}).EscapedPath()
 }

@@ -77,7 +77,7 @@ func TestRedirectIsNeverFollowedAndSaysWhatToType(t *testing.T) {
 		{"user and password", "https://u:" + canary + "@example.com/", "https://example.com/", ""},
 		{"nowhere", "", "to nowhere", ""},
 		{"not a URL", "https://[" + canary, "to nowhere", ""},
-		{"control characters", "https://x.example/%1b[31m", "https://x.example/%1B%5B31m", ""},
+		{"control characters", "https://x.example/%1b[31m", "https://x.example/...", ""},
 	} {
 		for _, code := range []int{301, 302, 303, 307, 308} {
 			t.Run(fmt.Sprint(c.name, code), func(t *testing.T) {
