@@ -171,7 +171,7 @@ func (s *stage) giveBack(t *testing.T, kind fake.SpecKind, full, same bool, url 
 		statement(t, url, `SET session_replication_role = replica; SET client_min_messages = error;
 			DROP SCHEMA IF EXISTS ward, ward_meta, ward_deleted CASCADE;
 			DO $$ DECLARE t text; BEGIN
-				FOR t IN SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'syncd' AND tablename !~ '^(installation|schema_migrations|river)' LOOP
+				FOR t IN SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'syncd' AND tablename !~ '^(installation|schema_migration|river)' LOOP
 					EXECUTE 'DELETE FROM ' || t;
 				END LOOP;
 			END $$`)

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"syncd/extract"
+	"syncd/migrations"
 )
 
 // Exit codes, as the README lists them.
@@ -130,6 +131,8 @@ func exitCode(err error) int {
 		return exit.code
 	case errors.Is(err, errInterrupted):
 		return exitInterrupted
+	case errors.Is(err, migrations.ErrNewer):
+		return exitRefused
 	case strings.HasPrefix(err.Error(), "unknown command"), strings.HasPrefix(err.Error(), "unknown shorthand"),
 		strings.Contains(err.Error(), "arg(s), "):
 		return exitUsage
