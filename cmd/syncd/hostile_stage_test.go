@@ -150,7 +150,8 @@ func (s *stage) borrow(t *testing.T, kind fake.SpecKind, full bool) string {
 		s.free[shelf] = free[:len(free)-1]
 		return free[len(free)-1]
 	}
-	name := fmt.Sprintf("hostile_%d", s.made.Add(1))
+	first, _, _ := strings.Cut(strings.Trim(databaseOf(t, s.loaded[fake.Mixed].database), `"`), "_") // no other test has a database of that name
+	name := fmt.Sprintf("%s_hostile_%d", first, s.made.Add(1))
 	from := "template_syncd"
 	if full {
 		from = databaseOf(t, s.loaded[kind].database)

@@ -155,7 +155,7 @@ func stateCases() []stateCase {
 		CREATE FUNCTION evil.eq(text, text) RETURNS boolean LANGUAGE sql AS $$ SELECT true $$;
 		CREATE OPERATOR evil.= (LEFTARG = text, RIGHTARG = text, FUNCTION = evil.eq);
 		CREATE TABLE evil.run (x int); CREATE TABLE evil.form_1 (x int); CREATE TABLE evil.pg_class (x int);
-		ALTER ROLE THEROLE SET search_path = evil, pg_catalog, ward, syncd; ALTER DATABASE DATABASE_ SET search_path = evil, pg_catalog`
+		ALTER ROLE THEROLE SET search_path = evil, pg_catalog, ward, syncd`
 	return []stateCase{
 		{row: "P4", name: "a role that owns its tables and no more", arrange: asDBA(""), want: done()},
 		{
