@@ -34,7 +34,8 @@ bench: setup ## figures as ratios against COPY in the same run (about ten minute
 	@$(GO) run ./internal/bench
 
 crash: setup ## kill the process at every write of a run and look at what is left
-	@SYNCD_CRASH=all $(GO) test -count=1 -timeout 60m -run TestCrash -v ./cmd/syncd
+	@SYNCD_CRASH=all $(GO) test -count=1 -timeout 60m -run 'TestCrash|TestFrozen' -v ./cmd/syncd
+	@$(GO) test -count=1 -timeout 60m ./migrations -run 'FiveStarts|Killed|Cut|GoesOn' -step 1 -rounds 100
 
 image: ## a static container image FROM scratch
 	@docker build --build-arg VERSION=$(VERSION) -t syncd:$(VERSION) .

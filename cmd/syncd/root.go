@@ -162,7 +162,7 @@ func (c *cli) logger(fallback slog.Level) (*slog.Logger, error) {
 	case c.logFormat != "text":
 		return nil, usage("--log-format %s: text or json", c.logFormat)
 	case isTerminal(c.Stderr):
-		return slog.New(tint.NewHandler(c.Stderr, &tint.Options{Level: level})), nil
+		return slog.New(tint.NewTextHandler(c.Stderr, &tint.Options{Level: level})), nil
 	default:
 		return slog.New(slog.NewTextHandler(c.Stderr, options)), nil
 	}
