@@ -171,3 +171,26 @@ func TestVerificationCannotBeSwitchedOff(t *testing.T) {
 		})
 	}
 }
+
+// Every module that is required directly has its sentence in docs/decisions/0001-dependencies.md.
+func TestEveryDirectModuleHasItsReason(t *testing.T) {
+	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reasons, err := os.ReadFile(filepath.Join(root, "docs", "decisions", "0001-dependencies.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(mod)) {
+		name, _, ok := strings.Cut(strings.TrimSpace(line), " v")
+		if !ok || strings.Contains(line, "// indirect") {
+			continue
+		}
+		name = strings.TrimPrefix(strings.TrimPrefix(name, "require "), "github.com/")
+		short := name[strings.LastIndex(name, "/")+1:]
+		if !strings.Contains(string(reasons), name) && !strings.Contains(string(reasons), short) {
+			t.Errorf("%s: no reason in docs/decisions/0001-dependencies.md", name)
+		}
+	}
+}
