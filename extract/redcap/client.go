@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -145,14 +146,21 @@ func (s *Source) token(ctx context.Context) (string, error) {
 	}
 }
 
-// objects asks for a list of flat objects in JSON.
-func (s *Source) objects(ctx context.Context, content string, yield func(map[string]string) error) error {
+// objects asks for a list of flat objects in JSON. Each must have one of the names: a list of nothing in particular is
+// no answer, and is not taken for one that has become short.
+func (s *Source) objects(ctx context.Context, content string, yield func(map[string]string) error, names ...string) error {
 	q := question{what: "export " + content, resource: content, content: content}
 	a, err := s.ask(ctx, q, nil)
 	if err != nil {
 		return err
 	}
-	if err := eachObject(a.body, yield); err != nil {
+	err = eachObject(a.body, func(o map[string]string) error {
+		if !slices.ContainsFunc(names, func(name string) bool { return o[name] != "" }) {
+			return errors.New("an entry without a name")
+		}
+		return yield(o)
+	})
+	if err != nil {
 		return s.explain(q, s.notData(a.body, err))
 	}
 	return nil

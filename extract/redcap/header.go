@@ -58,7 +58,14 @@ func (s *Source) readHeaderOf(ctx context.Context, p *snapshot, id string) error
 		return s.explain(q, headerFault(a.body, header, p))
 	}
 	p.header, p.endless = header, !sh.ended
-	if p.groupColumn == groupAsked && !slices.Contains(header, groupColumnName) {
+	grouped := slices.Contains(header, groupColumnName)
+	switch {
+	case p.groupColumn != groupAsked:
+	case len(p.groups) == 0 && grouped:
+		return s.explain(q, errorText(nil, errors.New("the list of data access groups was empty, and the export has a column of them")))
+	case len(p.groups) == 0:
+		p.groupColumn = groupNone
+	case !grouped:
 		p.groupColumn = groupRefused
 		p.warn("the export has no data access group column although the project has groups: the column is left as stored")
 	}

@@ -33,20 +33,12 @@ func (s *Source) Pull(ctx context.Context, since extract.Since, yield func(*extr
 
 func (s *Source) pull(ctx context.Context, since extract.Since, hand *handoff) (*extract.Proof, error) {
 	s.viewed = since.Marks[markView]
-	for _, t := range s.model.meta.list {
-		if t.held {
-			continue
-		}
-		if err := hand.give(t.batch()); err != nil {
-			return nil, err
-		}
-	}
 	r := s.newReader(hand)
 	proof := &extract.Proof{}
 	var err error
 	if s.cfg.Options.pulls(pullRecords) {
 		proof, err = s.pullRecords(ctx, since, r)
-	} else {
+	} else if err = s.giveMeta(hand); err == nil {
 		err = r.flush(s.marks())
 	}
 	if err != nil {
@@ -55,6 +47,19 @@ func (s *Source) pull(ctx context.Context, since extract.Since, hand *handoff) (
 	requests, bytes := s.cfg.Client.Stats()
 	proof.Requests, proof.Bytes = requests-s.requests, bytes-s.bytes
 	return proof, nil
+}
+
+// giveMeta hands on the structure, after the records were read by it: what did not hold while they were is not stored.
+func (s *Source) giveMeta(hand *handoff) error {
+	for _, t := range s.model.meta.list {
+		if t.held {
+			continue
+		}
+		if err := hand.give(t.batch()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Source) marks() []extract.Mark {
@@ -107,6 +112,9 @@ func (s *Source) pullRecords(ctx context.Context, since extract.Since, r *reader
 		return nil, err
 	}
 	if err := p.readOthers(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.giveMeta(r.hand); err != nil {
 		return nil, err
 	}
 	vanished, err := p.vanished(ctx, since.Stored)

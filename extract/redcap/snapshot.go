@@ -121,7 +121,7 @@ func (s *Source) readDictionary(ctx context.Context, p *snapshot) error {
 		known[f.name()] = true
 		p.fields = append(p.fields, f)
 		return nil
-	})
+	}, "field_name")
 	if err != nil {
 		return err
 	}
@@ -146,11 +146,21 @@ func (s *Source) readInstruments(ctx context.Context, p *snapshot) error {
 	err := s.objects(ctx, "instrument", func(o map[string]string) error {
 		add(o["instrument_name"], o["instrument_label"])
 		return nil
-	})
+	}, "instrument_name")
+	if err == nil && len(p.instruments) == 0 {
+		err = s.emptyList("instrument")
+	}
 	for i := range p.fields {
 		add(p.fields[i].form(), "")
 	}
 	return err
+}
+
+// emptyList is the error of a list that no project can have empty.
+func (s *Source) emptyList(content string) error {
+	return &extract.Error{
+		Kind: extract.KindGarbled, What: "export " + content, Where: s.cfg.Server, Cause: errors.New("an empty list came, and every project has one"),
+	}
 }
 
 // readExportNames asks for the server's own spelling of checkbox columns. Old servers do not have the method.
@@ -158,7 +168,7 @@ func (s *Source) readExportNames(ctx context.Context, p *snapshot) error {
 	err := s.objects(ctx, "exportFieldNames", func(o map[string]string) error {
 		p.exports = append(p.exports, exportName{o["original_field_name"], o["choice_value"], o["export_field_name"]})
 		return nil
-	})
+	}, "original_field_name")
 	if errors.Is(err, errContent) {
 		p.warn("the server does not list its export columns; names of checkbox columns follow REDCap's rule")
 		return nil
@@ -173,7 +183,7 @@ func (s *Source) readEvents(ctx context.Context, p *snapshot) error {
 	err := s.objects(ctx, "arm", func(o map[string]string) error {
 		p.arms = append(p.arms, arm{o["arm_num"], o["name"]})
 		return nil
-	})
+	}, "arm_num")
 	if err == nil {
 		err = s.objects(ctx, "event", func(o map[string]string) error {
 			offset := o["day_offset"]
@@ -185,13 +195,16 @@ func (s *Source) readEvents(ctx context.Context, p *snapshot) error {
 				id: o["event_id"], dayOffset: offset, offsetMin: o["offset_min"], offsetMax: o["offset_max"],
 			})
 			return nil
-		})
+		}, "unique_event_name")
 	}
 	if err == nil {
 		err = s.objects(ctx, "formEventMapping", func(o map[string]string) error {
 			p.designations = append(p.designations, designation{o["arm_num"], o["unique_event_name"], o["form"]})
 			return nil
-		})
+		}, "form")
+	}
+	if err == nil && (len(p.arms) == 0 || len(p.events) == 0) {
+		return s.emptyList("event")
 	}
 	if errors.Is(err, errClassic) { // project info and method do not agree: the project became classic just now
 		return &extract.Error{Kind: extract.KindDrift, What: "export events", Where: s.cfg.Server, Cause: errClassic}
@@ -208,7 +221,7 @@ func (s *Source) readRepeating(ctx context.Context, p *snapshot) error {
 	err := s.objects(ctx, "repeatingFormsEvents", func(o map[string]string) error {
 		p.repeating = append(p.repeating, repeat{o["event_name"], o["form_name"], o["custom_form_label"]})
 		return nil
-	})
+	}, "form_name", "event_name")
 	switch {
 	case errors.Is(err, errNoRepeats):
 		return nil
@@ -230,7 +243,7 @@ func (s *Source) readGroups(ctx context.Context, p *snapshot) error {
 	err := s.objects(ctx, "dag", func(o map[string]string) error {
 		p.groups = append(p.groups, group{o["unique_group_name"], o["data_access_group_name"], o["data_access_group_id"]})
 		return nil
-	})
+	}, "unique_group_name")
 	p.bound = errors.Is(err, errBoundUser)
 	pulled := s.cfg.Options.pulls(pullGroups)
 	switch {
@@ -240,10 +253,7 @@ func (s *Source) readGroups(ctx context.Context, p *snapshot) error {
 			p.warn(onlyGroupSeen)
 		}
 	case err == nil:
-		p.groupsKnown = true
-		if len(p.groups) > 0 {
-			p.groupColumn = groupAsked
-		}
+		p.groupsKnown, p.groupColumn = true, groupAsked // that there are none is believed when the export has no column of them
 	case p.bound:
 		p.groupColumn = groupRefused
 		p.warn(onlyGroupSeen)

@@ -90,6 +90,12 @@ func (s *Source) Describe(ctx context.Context) (*extract.Structure, error) {
 	if err != nil {
 		return nil, err
 	}
+	if p.header != nil { // before anything is altered: a dictionary that lacks what is exported is not whole
+		if _, fault := m.newLayout(nil, p.header); fault != nil {
+			fault.What, fault.Where = "export metadata", s.cfg.Server
+			return nil, fault
+		}
+	}
 	s.model = m
 	offset, _ := s.cfg.Client.Clock()
 	return &extract.Structure{
