@@ -130,6 +130,7 @@ type sources struct {
 	log     *slog.Logger
 	wait    time.Duration
 	budgets map[string]upstream.Budget
+	tries   int // of one request; 0: as many as a run makes
 }
 
 func (m *Main) newSources(cfg *config.Config, log *slog.Logger) *sources {
@@ -143,7 +144,7 @@ func (m *Main) newSources(cfg *config.Config, log *slog.Logger) *sources {
 // of makes the source of a job. What is missing in its surroundings is an error of KindConfig, and that job's alone.
 func (s *sources) of(job *config.Job) (*redcap.Source, error) {
 	client, err := upstream.New(job.Server.Config, upstream.Endpoint{
-		Name: job.Source, URL: job.Server.URL, Version: version, Budget: s.budgets[job.Server.Name], Judge: redcap.Judge, Log: s.log, Wait: s.wait,
+		Name: job.Source, URL: job.Server.URL, Version: version, Budget: s.budgets[job.Server.Name], Judge: redcap.Judge, Log: s.log, Tries: s.tries, Wait: s.wait,
 	})
 	if err != nil {
 		return nil, misconfigured("reach "+job.Source, err)
