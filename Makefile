@@ -7,7 +7,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GOBUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
-.PHONY: help demo test short check bench crash release image build setup clean docs
+.PHONY: help demo test check bench crash release image build setup clean docs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,8 +37,8 @@ crash: setup ## kill the process at every write of a run and look at what is lef
 	@SYNCD_CRASH=all $(GO) test -count=1 -timeout 60m -run 'TestCrash|TestFrozen' -v ./cmd/syncd
 	@$(GO) test -count=1 -timeout 60m ./migrations -run 'FiveStarts|Killed|Cut|GoesOn' -step 1 -rounds 100
 
-image: ## a static container image FROM scratch
-	@docker build --build-arg VERSION=$(VERSION) -t syncd:$(VERSION) .
+image: ## a static container image FROM scratch; BUILDER=IMAGE names the one with Go to build in
+	@docker build --build-arg VERSION=$(VERSION) $(if $(BUILDER),--build-arg BUILDER=$(BUILDER)) -t syncd:$(VERSION) -t syncd:latest .
 
 release: ## static binaries for amd64 and arm64 with checksums, in dist/
 	@rm -rf dist && mkdir -p dist

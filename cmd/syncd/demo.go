@@ -78,7 +78,7 @@ func (c *cli) demo(dir string, records int) error {
 	if err != nil {
 		return err
 	}
-	fake, err := serveFake("127.0.0.1:0", projects)
+	fake, err := serveFake("127.0.0.1:0", projects, 0)
 	if err != nil {
 		return err
 	}

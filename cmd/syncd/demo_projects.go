@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"syncd/internal/fake/redcap"
 )
@@ -55,9 +56,9 @@ func readRecorded(path string) (*redcap.Project, error) {
 	}
 }
 
-// serveFake answers as one REDCap server with these projects.
-func serveFake(listen string, projects []fakeProject) (*servedFake, error) {
-	server := redcap.NewServer(redcap.Options{})
+// serveFake answers as one REDCap server with these projects, each time after latency.
+func serveFake(listen string, projects []fakeProject, latency time.Duration) (*servedFake, error) {
+	server := redcap.NewServer(redcap.Options{Latency: latency})
 	for _, p := range projects {
 		server.Add(p.project)
 	}

@@ -15,22 +15,24 @@ func (c *cli) fakeCommand() *cobra.Command {
 	parent := &cobra.Command{Use: "fake", Short: "upstreams to rehearse against", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	var listen, recorded string
 	var records int
+	var latency time.Duration
 	redcap := &cobra.Command{
 		Use:   "redcap",
 		Short: "a REDCap with synthetic projects, or recorded ones",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.fakeRedcap(listen, recorded, records)
+			return c.fakeRedcap(listen, recorded, records, latency)
 		},
 	}
 	redcap.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "loopback address to listen on")
 	redcap.Flags().StringVar(&recorded, "recorded", "", "serve a recorded project: a folder, a whole-project JSON or a project XML")
 	redcap.Flags().IntVar(&records, "records", 1000, "records of the classic project")
+	redcap.Flags().DurationVar(&latency, "latency", 0, "wait before each answer, such as 2s: a slow server")
 	parent.AddCommand(redcap)
 	return parent
 }
 
-func (c *cli) fakeRedcap(listen, recorded string, records int) error {
+func (c *cli) fakeRedcap(listen, recorded string, records int, latency time.Duration) error {
 	host, _, err := net.SplitHostPort(listen)
 	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
 		return usage("--listen %s: a loopback address such as 127.0.0.1:8400; the fake has no TLS", listen)
@@ -41,7 +43,7 @@ func (c *cli) fakeRedcap(listen, recorded string, records int) error {
 	}
 	s := c.stopping(c.ctx, 1)
 	defer s.end()
-	served, err := serveFake(listen, projects)
+	served, err := serveFake(listen, projects, latency)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -52,7 +53,7 @@ func (c *cli) askReady(ctx context.Context, admin string) error {
 	defer reply.Body.Close()
 	text, _ := io.ReadAll(io.LimitReader(reply.Body, 1<<10))
 	if reply.StatusCode != http.StatusOK {
-		return fmt.Errorf("the daemon on %s is not ready: %s", admin, text)
+		return fmt.Errorf("the daemon on %s is not ready: %s", admin, strings.TrimPrefix(strings.TrimSpace(string(text)), "not ready: "))
 	}
 	fmt.Fprintln(c.Stdout, "ready")
 	return nil

@@ -23,11 +23,12 @@ import (
 )
 
 // TestMain makes `syncd` a command of the scripts: the test binary itself, in a process of its own. `syncd-often` is the
-// same program where schedules may say "@every 1s".
+// same program where schedules may say "@every 1s"; `syncd-roots` tells which authorities it trusts.
 func TestMain(m *testing.M) {
 	testscript.Main(underPostgres{m}, map[string]func(){
 		"syncd":       func() { os.Exit(Run()) },
 		"syncd-often": func() { os.Exit(Run(config.LeastEvery(time.Second))) },
+		"syncd-roots": tellRoots,
 	})
 }
 

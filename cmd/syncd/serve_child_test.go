@@ -14,12 +14,16 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"syncd/internal/fake/redcap"
 )
 
 // often is the schedule of the jobs of these tests: a slot every second.
 const often = "@every 1s"
+
+// dumpWithin is how long a daemon that is stuck may take to print its goroutines.
+const dumpWithin = 10 * time.Second
 
 // watch is what a daemon of a test is given: a database, a fake REDCap with one project, and a file with jobs.
 type watch struct {
@@ -116,7 +120,12 @@ func (w *watch) serve(t *testing.T, more ...string) *serving {
 		t.Fatal(err)
 	}
 	go s.follow(stderr)
+	stuck := func() bool { return false }
+	if last, ok := t.Deadline(); ok { // before go test gives up: what it said and where it stands is worth more
+		stuck = time.AfterFunc(time.Until(last)-dumpWithin, func() { _ = s.cmd.Process.Signal(syscall.SIGQUIT) }).Stop
+	}
 	t.Cleanup(func() {
+		stuck()
 		_ = s.cmd.Process.Kill()
 		<-s.done
 	})
