@@ -58,6 +58,9 @@ func (r *Run) compare(ctx context.Context, s *session, w *work) (now clock, seen
 		return now, nil, err
 	}
 	for _, in := range w.intakes {
+		if in.asked > 0 {
+			in.print(&r.state.hasher)
+		}
 		if err := in.hash(&r.state.hasher, w.scope); err != nil {
 			return now, nil, err
 		}
@@ -110,7 +113,11 @@ func (r *Run) readHead(p *pipeline) (now clock, seen *Result, err error) {
 // ask sends the queries for what is stored: of the scope, or under the keys of the rows.
 func (in *intake) ask(p *pipeline, scope *scope) {
 	in.asked = 0
-	if in.sh.t.blocked != "" || in.sh.beyond(scope, in.inScope) {
+	if in.sh.t.blocked != "" {
+		return
+	}
+	if in.sh.beyond(scope, in.inScope) {
+		in.later = !in.hashed || in.later
 		return
 	}
 	keys, width, pick := &in.index.keys, in.sh.keys, []int(nil)

@@ -113,6 +113,9 @@ func (r *Run) copyNew(ctx context.Context, s *session, in *intake, rows []int, n
 		times = append(append(append(append(times, now.text...), '\t'), now.text...), '\t')
 	}
 	text := &copyText{rows: rows, buf: r.state.copyBuf[:0], line: func(dst []byte, row int) []byte {
+		if in.later {
+			in.fps[row] = in.sh.fingerprint(&r.state.hasher, in, row)
+		}
 		dst = append(in.appendCells(dst, row), own...)
 		dst = append(appendUUID(dst, in.fps[row]), times...)
 		return in.appendVersion(in.appendNotes(dst, &r.state.hasher.notes, row), row)

@@ -59,3 +59,14 @@ func TestSameTellsSetsOfKeysApart(t *testing.T) {
 		}
 	}
 }
+
+// Fingerprints that are taken while rows are sent are those that would have been compared: the same rows again are unchanged.
+func TestRowsOfATableJustMadeAreKnownAgain(t *testing.T) {
+	w := warehouse(t)
+	p := people()
+	r := started(t, w, p)
+	rows := [][]string{person("1", "Ann", "30"), person("2", "Bob", "40")}
+	loadInto(t, r, one([]string{"1", "2"}, p, rows...))
+	r = next(t, w, r, p)
+	wantCounts(t, loadInto(t, r, one([]string{"1", "2"}, p, rows...)), Counts{Read: 2, Unchanged: 2, Keys: 2, Stored: 2})
+}

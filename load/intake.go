@@ -44,6 +44,7 @@ type intake struct {
 	widths  [8]bool         // how many columns such keys have
 
 	asked   int     // queries sent for it
+	later   bool    // fingerprints are taken while the rows are sent: there is nothing to compare them with
 	missing keyList // stored keys of the scope that the batch does not have
 	counts  Counts
 }
@@ -84,7 +85,10 @@ func (in *intake) hash(h *hasher, scope *scope) error {
 	in.spread(n)
 	for i := range n {
 		why := in.key(i)
-		in.fps = append(in.fps, in.sh.fingerprint(h, in, i))
+		in.fps = append(in.fps, [16]byte{})
+		if !in.later {
+			in.fps[i] = in.sh.fingerprint(h, in, i)
+		}
 		in.fates = append(in.fates, fresh)
 		if why != "" {
 			in.refuse(i, why)
@@ -104,6 +108,19 @@ func (in *intake) hash(h *hasher, scope *scope) error {
 	}
 	in.hashed = true
 	return nil
+}
+
+// print takes the fingerprints that were put off, now that they are asked for.
+func (in *intake) print(h *hasher) {
+	if !in.later {
+		return
+	}
+	in.later = false
+	if in.hashed {
+		for i := range in.fps {
+			in.fps[i] = in.sh.fingerprint(h, in, i)
+		}
+	}
 }
 
 func (s *shape) fingerprint(h *hasher, in *intake, i int) [16]byte {

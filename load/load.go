@@ -94,6 +94,7 @@ func (r *Run) persist(ctx context.Context, w *work) (*Result, error) {
 			return nil, err
 		case pg.Code == "23505" && !w.staged:
 			w.staged = true
+			w.doubt()
 		case pg.Code == "0A000" && !replanned: // a plan of before a change of structure
 			r.w.pool.Reset()
 			replanned = true

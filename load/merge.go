@@ -157,6 +157,13 @@ func (r *Run) try(ctx context.Context, w *work) (*Result, error) {
 	return &w.result, nil
 }
 
+// doubt gives up what was believed of tables just made: a row was there already.
+func (w *work) doubt() {
+	for _, in := range w.intakes {
+		in.sh.fresh = false
+	}
+}
+
 // advance takes note of what is stored now.
 func (w *work) advance() {
 	for _, in := range w.intakes {
@@ -230,6 +237,9 @@ func (r *Run) mergeRows(ctx context.Context, s *session, w *work, in *intake, no
 	}
 	if w.careful || w.staged {
 		added, replaced = nil, append(added, replaced...)
+	}
+	if len(replaced) > 0 {
+		in.print(&r.state.hasher)
 	}
 	if len(added) > 0 {
 		if err := r.copyNew(ctx, s, in, added, now); err != nil {

@@ -126,5 +126,9 @@ func (b *bench) warehouse(ctx context.Context, p *redcap.Project) (*warehouse, e
 	}
 	text := fmt.Sprintf("[postgres]\nurl = %q\n[redcap.bench]\nurl = %q\nrequests_per_minute = 0\n[job.bench]\nsource = \"redcap.bench\"\ntoken = \"file:token\"\n",
 		b.server.URL(w.database), b.url)
-	return w, os.WriteFile(filepath.Join(w.dir, "jobs.toml"), []byte(text), 0o600)
+	if err := os.WriteFile(filepath.Join(w.dir, "jobs.toml"), []byte(text), 0o600); err != nil {
+		return nil, err
+	}
+	_, err = w.measure(exec.CommandContext(ctx, b.binary, "-c", filepath.Join(w.dir, "jobs.toml"), "migrate", "up"))
+	return w, err
 }
