@@ -298,6 +298,9 @@ func (n *night) foreignRules() {
 		"ALTER TABLE ward.secret ADD CONSTRAINT foreign_rule CHECK (s_text NOT LIKE '%changed%')",
 		`CREATE FUNCTION ward.shout() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no %', NEW USING DETAIL = NEW::text, HINT = NEW::text; END $$;
 			CREATE TRIGGER foreign_rule BEFORE INSERT OR UPDATE ON ward.secret FOR EACH ROW EXECUTE FUNCTION ward.shout()`,
+		`CREATE OR REPLACE FUNCTION ward.shout() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no %', NEW
+				USING ERRCODE = '55000', DETAIL = NEW::text, HINT = NEW::text, COLUMN = NEW.s_text, DATATYPE = NEW.s_text, SCHEMA = NEW.s_text; END $$;
+			CREATE TRIGGER foreign_rule BEFORE INSERT OR UPDATE ON ward.secret FOR EACH ROW EXECUTE FUNCTION ward.shout()`,
 		"CREATE UNIQUE INDEX foreign_rule ON ward.secret ((CASE WHEN s_text LIKE '%changed%' THEN 1 END))",
 	} {
 		sc := n.scene()
