@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -161,11 +162,11 @@ func (s *sources) of(job *config.Job) (*redcap.Source, error) {
 	})
 }
 
-// holder names this process in the ledger.
+// holder names this process in the ledger. In a container host and number stay the same over a restart, hence the last part.
 func holder() string {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
 	}
-	return fmt.Sprintf("%s/%d", host, os.Getpid())
+	return fmt.Sprintf("%s/%d/%s", host, os.Getpid(), rand.Text()[:8])
 }
