@@ -325,8 +325,8 @@ func TestNotesAreKeptBesideTheRowAndComparedAsStored(t *testing.T) {
 	wantCounts(t, loadInto(t, r, note("13 years")), Counts{Read: 1, Updated: 1})
 }
 
+// Not parallel: the log is the whole server's.
 func TestSecondLoadLeavesNoDeadTupleAndLittleWAL(t *testing.T) {
-	t.Parallel()
 	w, p := warehouse(t), people()
 	r := started(t, w, p)
 	loadInto(t, r, many(p, ids(1, 3000)))
