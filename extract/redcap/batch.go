@@ -19,6 +19,7 @@ type filling struct {
 	ids    []string // what keys point into
 	reject []extract.Reject
 	since  time.Time // when its first record was added
+	most   int       // rows of one table
 	out    extract.Batch
 	scope  extract.Scope
 }
@@ -32,7 +33,7 @@ type tableRows struct {
 }
 
 func newFilling(m *model) *filling {
-	f := &filling{m: m, rows: make(map[*extract.Table]*tableRows, len(m.live))}
+	f := &filling{m: m, most: extract.BatchRows, rows: make(map[*extract.Table]*tableRows, len(m.live))}
 	for _, t := range m.live {
 		tr := &tableRows{rows: extract.NewRows(t), seen: make(map[uint64]int32)}
 		f.rows[t] = tr
@@ -72,7 +73,7 @@ func (f *filling) over(now time.Time) bool {
 		rows = max(rows, r.Len())
 		bytes += r.Bytes()
 	}
-	return rows >= extract.BatchRows || bytes >= extract.BatchBytes ||
+	return rows >= f.most || bytes >= extract.BatchBytes ||
 		len(f.keys) > 0 && now.Sub(f.since) >= extract.BatchSeconds*time.Second
 }
 

@@ -80,6 +80,7 @@ type pull struct {
 	before, after *idList
 	changed       difference
 	all           *extract.KeySet // without records_where; nil where the job has none
+	first         bool            // nothing was stored when the pull began
 	gone          *extract.KeySet // listed before, in no later list, and not returned
 }
 
@@ -88,6 +89,11 @@ func (s *Source) pullRecords(ctx context.Context, since extract.Since, r *reader
 	p := &pull{Source: s, r: r, gone: new(extract.KeySet)}
 	where := s.cfg.Options.RecordsWhere
 	var err error
+	if len(since.Marks) == 0 && since.Stored != nil {
+		if p.first, err = since.Stored.Same(ctx, s.model.record, nil); err != nil {
+			return nil, err
+		}
+	}
 	if where != "" {
 		list, err := s.listIDs(ctx, "")
 		if err != nil {
@@ -262,6 +268,9 @@ func (p *pull) vanished(ctx context.Context, stored extract.Stored) ([][]string,
 		return nil, err
 	}
 	if p.after.ids == p.before.ids && p.gone.Len() == 0 {
+		if p.first {
+			return nil, nil // what is stored was listed, read and not lost
+		}
 		if same, err := stored.Same(ctx, p.model.record, p.before.ids); same || err != nil {
 			return nil, err
 		}

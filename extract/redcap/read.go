@@ -47,11 +47,16 @@ type reader struct {
 
 func (s *Source) newReader(hand *handoff) *reader {
 	now := s.serverTime(s.cfg.Now()).In(s.cfg.Zone)
-	return &reader{
+	r := &reader{
 		s: s, m: s.model, d: newDecoder(s.model, now), fill: newFilling(s.model), spare: newFilling(s.model), size: s.newSizer(s.model.snapshot),
 		hand: hand, asked: map[string]int32{}, folded: map[string]int32{}, seen: map[string]sighting{},
 	}
+	r.fill.most = firstRows
+	return r
 }
+
+// firstRows bounds the first batch, so that the warehouse has work soon.
+const firstRows = extract.BatchRows / 8
 
 // read asks for every id that next returns and fills batches with what comes; full ones are handed on. One request
 // is under way while another is decoded, and one batch is filled while another is loaded.
@@ -251,6 +256,7 @@ func (r *reader) flush(marks []extract.Mark) error {
 	if err := r.hand.give(b); err != nil {
 		return err
 	}
+	r.fill.most = extract.BatchRows
 	r.fill, r.spare = r.spare, r.fill
 	r.fill.reset()
 	return nil
