@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 
 	"github.com/spf13/cobra"
 
+	"syncd/internal/config"
 	"syncd/migrations"
 )
 
@@ -35,19 +35,9 @@ func (c *cli) migrateCommand() *cobra.Command {
 
 func (c *cli) migrating(use, short string, do func(context.Context, migrations.Config) error) *cobra.Command {
 	return &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
-		cfg, err := c.load()
-		if err != nil {
-			return err
-		}
-		log, err := c.logger(slog.LevelWarn)
-		if err != nil {
-			return err
-		}
-		db, err := c.postgres(c.ctx, cfg)
-		if err != nil {
-			return err
-		}
-		return errors.Join(do(c.ctx, migrations.Config{URL: db.url, Log: log}), db.close())
+		return c.withDatabase(func(_ *config.Config, url string, log *slog.Logger) error {
+			return do(c.ctx, migrations.Config{URL: url, Log: log})
+		})
 	}}
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 
@@ -30,20 +29,9 @@ func (c *cli) planCommand() *cobra.Command {
 }
 
 func (c *cli) plan(names []string) error {
-	cfg, err := c.load()
-	if err != nil {
-		return err
-	}
-	log, err := c.logger(slog.LevelWarn)
-	if err != nil {
-		return err
-	}
-	db, err := c.postgres(c.ctx, cfg)
-	if err != nil {
-		return err
-	}
-	err = c.planIn(cfg, db.url, names, log)
-	return errors.Join(err, db.close())
+	return c.withDatabase(func(cfg *config.Config, url string, log *slog.Logger) error {
+		return c.planIn(cfg, url, names, log)
+	})
 }
 
 func (c *cli) planIn(cfg *config.Config, url string, names []string, log *slog.Logger) error {

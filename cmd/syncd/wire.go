@@ -73,11 +73,7 @@ func misconfigured(what string, err error) error {
 
 // withWarehouse opens the warehouse for a verb and closes everything behind it.
 func (c *cli) withWarehouse(do func(*config.Config, *load.Warehouse) error) error {
-	cfg, err := c.load()
-	if err != nil {
-		return err
-	}
-	log, err := c.logger(slog.LevelWarn)
+	cfg, log, err := c.begin()
 	if err != nil {
 		return err
 	}
@@ -86,6 +82,29 @@ func (c *cli) withWarehouse(do func(*config.Config, *load.Warehouse) error) erro
 		return err
 	}
 	return errors.Join(do(cfg, w), closeAll())
+}
+
+// withDatabase finds the Postgres for a verb that needs no warehouse in it.
+func (c *cli) withDatabase(do func(cfg *config.Config, url string, log *slog.Logger) error) error {
+	cfg, log, err := c.begin()
+	if err != nil {
+		return err
+	}
+	db, err := c.postgres(c.ctx, cfg)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(cfg, db.url, log), db.close())
+}
+
+// begin is what every verb begins with that looks at jobs.toml and speaks up only when something is odd.
+func (c *cli) begin() (*config.Config, *slog.Logger, error) {
+	cfg, err := c.load()
+	if err != nil {
+		return nil, nil, err
+	}
+	log, err := c.logger(slog.LevelWarn)
+	return cfg, log, err
 }
 
 // warehouseOf brings the ledger to this program's version where syncd may do so, and opens the warehouse with a pool of conns.
