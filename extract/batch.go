@@ -17,10 +17,23 @@ type Batch struct {
 	Closing *Closing // the complete set of keys of Scope; no rows
 	// Vanished says that the scope was found gone at the source; the brake on mass deletion looks at it.
 	Vanished bool
+	// Doubt says, in words, why what seems to be gone may not be: a right was changed, another user's token reads. Where it
+	// is set the brake holds every deletion of the batch until a person approves it, however few they are.
+	Doubt string
+	// Wary halves the numbers above which the brake holds.
+	Wary bool
+	// Moved, where not nil, are records that may be others under a new name.
+	Moved *Moved
+	// Drift says that nothing at the source had told of a change of these records: rows of this batch that turn out
+	// inserted, updated or moved out are drift that runs by changes alone would have missed.
+	Drift bool
 	// Again says that an earlier batch of this run had the same scope.
 	Again bool
 	// Marks are stored in the transaction that commits the batch.
 	Marks []Mark
+	// Memo, where not nil, is what the source wants to be given back by the next run's Since. It is stored where Marks are,
+	// and only beside them; nil leaves the stored one as it is.
+	Memo []byte
 	// Position, where not empty, replaces the stored position; a batch with Marks erases it.
 	Position string
 	Rejects  []Reject
@@ -46,6 +59,15 @@ type Scope struct {
 type Closing struct {
 	Width int
 	Keys  *KeySet // keys of several columns are joined by JoinKey
+}
+
+// Moved are stored keys that may have come back as keys of a batch's scope under another name. The loader renames in place
+// a key whose stored rows are, but for the key, exactly the rows that the batch has under a new one, in every table of the scope, and
+// where that holds for no other pair; and the pairs of Sure without a look at their rows.
+type Moved struct {
+	From []string    // first key column, stored, not listed at the source any more
+	To   []string    // of the scope's keys those that were not stored before
+	Sure [][2]string // old, new: the source has said so
 }
 
 // Mark is a named place in the source's time, taken before a run's first request.

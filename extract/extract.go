@@ -27,14 +27,15 @@ import (
 //     request ahead. An error of yield is returned from Pull as it is, at once.
 //   - A batch and everything it points to belongs to the callee until yield returns; after that the source
 //     may reuse its buffers.
-//   - The last batch carries the mark (Batch.Marks). Rows that could not be encoded are rejects in the batch,
+//   - The last batch carries the mark (Batch.Marks) and the memo (Batch.Memo). Rows that could not be encoded are rejects in the batch,
 //     never left out in silence.
 //   - Errors are *Error values: the kind decides what the run does (retry later, fail for good, hold), so it
 //     is set by the one who knows. An error text names source, resource and counts, never a value, token or query.
 //   - A source only reads its upstream.
 type Source interface {
-	// Describe reads the identity and the structure of the source. It must be cheap: no records are read.
-	Describe(ctx context.Context) (*Structure, error)
+	// Describe reads the identity and the structure of the source. It must be cheap: no records are read, and of the
+	// structure only what since cannot vouch for. since.Stored is nil: tables are agreed on afterwards.
+	Describe(ctx context.Context, since Since) (*Structure, error)
 
 	// Pull reads what Since asks for, hands it on in batches, and returns what it can prove about it.
 	Pull(ctx context.Context, since Since, yield func(*Batch) error) (*Proof, error)
@@ -47,6 +48,11 @@ type Structure struct {
 	// absent here is gone at the source; a column of an earlier structure that is absent and not named in
 	// its table's Unnamed has gone from the source's dictionary and is retired.
 	Tables []*Table
+	// Renames say what of an earlier structure is the same thing under another name; they are applied, in their order,
+	// before Tables are compared with what is stored. What was applied already, or has no counterpart, is passed over.
+	Renames []Rename
+	// RenameID tells this list from another: values are renamed once for an ID, however often the run is tried.
+	RenameID string
 	// Warnings are for the operator: what was left out and why (a right that the token lacks). No values.
 	Warnings []string
 }
@@ -64,8 +70,9 @@ type Identity struct {
 type Since struct {
 	Full     bool              // read everything and compare, whatever the marks say
 	Marks    map[string]string // by name, as stored by the last run that got so far
+	Memo     []byte            // Batch.Memo of the last run that got so far; nil where there is none
 	Position string            // last id or chunk done, if an earlier run of this plan stopped on the way
-	Stored   Stored            // what the warehouse holds
+	Stored   Stored            // what the warehouse holds; nil in Describe
 }
 
 // Stored lets a source ask what the warehouse holds, to find what has vanished. The loader implements it.
@@ -74,11 +81,21 @@ type Stored interface {
 	Keys(ctx context.Context, t *Table, yield func(key string) error) error
 	// Same reports whether those values are exactly keys, which is sorted. It is far cheaper than Keys.
 	Same(ctx context.Context, t *Table, keys *KeySet) (bool, error)
+	// Values yields, for a table whose key is one text column, key and value of a text column, ascending bytewise by key;
+	// NULL is the empty text.
+	Values(ctx context.Context, t *Table, column string, yield func(key, value string) error) error
+	// SameValues reports whether those pairs, joined by JoinKey, are exactly pairs, which is sorted.
+	SameValues(ctx context.Context, t *Table, column string, pairs *KeySet) (bool, error)
 }
 
 // Proof is what a source can prove about a finished Pull; the run compares it with the warehouse and
 // makes the verdict of it.
 type Proof struct {
+	// Full says that every row was read and compared, whatever Since asked for: the proof of cells can be made. Where it
+	// is false, Named is what the proof of changes is made of.
+	Full bool
+	// Named are the ids that the source said had changed since the mark, each of which must have been read again or be gone.
+	Named *KeySet
 	// Table is the table that holds one live row for every id: nil where the source cannot list ids.
 	Table *Table
 	// Before and After are the ids listed before the first and after the last batch. Ids in both must be
@@ -92,8 +109,9 @@ type Proof struct {
 	Excluded *KeySet
 	// Unproven is set, in words, where the source knows that something could not be proved.
 	Unproven string
-	// Requests and Bytes are what the Pull and its Describe cost the upstream.
-	Requests, Bytes int64
+	// Requests, Bytes and LogRows are what the Pull and its Describe cost the upstream: requests sent, bytes of decoded
+	// answers, rows that the upstream's own log keeps of them (0 where it keeps none).
+	Requests, Bytes, LogRows int64
 	// Soft counts values outside soft ranges by rule; they are stored as they are.
 	Soft map[string]int
 }

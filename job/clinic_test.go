@@ -65,7 +65,7 @@ func (c *clinic) open(context.Context) (extract.Source, error) {
 	return &pull{clinic: c, person: personTable(), visit: visitTable()}, nil
 }
 
-func (p *pull) Describe(ctx context.Context) (*extract.Structure, error) {
+func (p *pull) Describe(ctx context.Context, _ extract.Since) (*extract.Structure, error) {
 	if p.describe != nil {
 		if err := p.describe(ctx); err != nil {
 			return nil, err
@@ -82,7 +82,7 @@ func (p *pull) Pull(ctx context.Context, since extract.Since, yield func(*extrac
 	p.pulls++
 	p.mu.Unlock()
 	ids := p.people()
-	proof := &extract.Proof{Table: p.person, Before: set(ids), BeforeAt: instant(1), AfterAt: instant(2), Requests: 2, Bytes: 100}
+	proof := &extract.Proof{Full: true, Table: p.person, Before: set(ids), BeforeAt: instant(1), AfterAt: instant(2), Requests: 2, Bytes: 100}
 	n := 0
 	send := func(b *extract.Batch) error {
 		if p.before != nil {

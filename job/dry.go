@@ -50,7 +50,11 @@ func (x *execution) rehearse(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if x.source, err = src.Describe(ctx); err != nil {
+	marks, err := x.w.Marks(ctx, x.order, x.opt.Full)
+	if err != nil {
+		return err
+	}
+	if x.source, err = src.Describe(ctx, marks); err != nil {
 		return err
 	}
 	x.rep.Title, x.rep.Warnings = x.source.Identity.Title, x.source.Warnings
@@ -59,7 +63,7 @@ func (x *execution) rehearse(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	since, err := h.Since(ctx, true)
+	since, err := h.Since(ctx, x.opt.Full)
 	if err != nil {
 		return err
 	}

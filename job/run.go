@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"slices"
 	"time"
 
 	"syncd/extract"
@@ -32,7 +31,7 @@ func (r *Runner) Run(ctx context.Context, o load.Order, open Open, opt Options) 
 	if o.Holder == "" {
 		o.Holder = r.Holder
 	}
-	rep := Report{RunDetail: load.RunDetail{RunRow: load.RunRow{Job: o.Job, Kind: o.Kind, Schema: o.Schema}}, Full: true}
+	rep := Report{RunDetail: load.RunDetail{RunRow: load.RunRow{Job: o.Job, Kind: o.Kind, Schema: o.Schema}}}
 	if opt.DryRun {
 		return r.dryRun(ctx, o, open, opt, rep)
 	}
@@ -106,6 +105,7 @@ type execution struct {
 	event    Event
 	ending   load.Ending
 	read     tally
+	reread   reread
 	source   *extract.Structure
 	proof    *extract.Proof
 	warnings []string
@@ -141,13 +141,20 @@ func (x *execution) guarded(work func() error) (err error) {
 // attempt describes, agrees, pulls and proves, once.
 func (x *execution) attempt(ctx context.Context) error {
 	x.read, x.proof = tally{}, nil
-	x.ending = load.Ending{Requests: x.ending.Requests, Bytes: x.ending.Bytes}
+	x.ending = load.Ending{Requests: x.ending.Requests, Bytes: x.ending.Bytes, LogRows: x.ending.LogRows}
 	x.tell(Describing)
 	src, err := x.open(ctx)
 	if err != nil {
 		return err
 	}
-	if x.source, err = src.Describe(ctx); err != nil {
+	since, err := x.run.Since(ctx, x.opt.Full || x.order.Kind == Full)
+	if err != nil {
+		return err
+	}
+	x.reread.begin(since)
+	blind := since
+	blind.Stored = nil
+	if x.source, err = src.Describe(ctx, blind); err != nil {
 		return err
 	}
 	if err := x.agree(ctx); err != nil {
@@ -156,15 +163,12 @@ func (x *execution) attempt(ctx context.Context) error {
 	if x.stopped() {
 		return ErrStopped
 	}
-	since, err := x.run.Since(ctx, true) // every run reads everything and compares
-	if err != nil {
-		return err
-	}
 	x.tell(Pulling)
 	x.proof, err = src.Pull(ctx, since, func(b *extract.Batch) error { return x.load(ctx, b) })
 	if x.proof != nil {
 		x.ending.Requests += x.proof.Requests
 		x.ending.Bytes += x.proof.Bytes
+		x.ending.LogRows += x.proof.LogRows
 	}
 	if err != nil {
 		return err
@@ -188,34 +192,7 @@ func (x *execution) agree(ctx context.Context) error {
 	for _, c := range changes.Pending {
 		x.warnings = append(x.warnings, fmt.Sprintf("waiting: %s: %s", c.Detail, c.Reason))
 	}
-	first, err := x.first(ctx)
-	if err != nil {
-		return err
-	}
-	x.ending.Drift = drift(changes, first)
 	return nil
-}
-
-// first reports whether the job never ran before.
-func (x *execution) first(ctx context.Context) (bool, error) {
-	earlier, err := x.w.Runs(ctx, load.RunFilter{Job: x.order.Job, Before: x.run.ID(), Limit: 1})
-	return len(earlier) == 0, err
-}
-
-// drift counts what changed at the source: the tables of a first run are new to nobody, and indexes, comments and side
-// tables are ours.
-func drift(c *load.Changes, first bool) (n int64) {
-	for _, change := range slices.Concat(c.Applied, c.Pending) {
-		switch change.Kind {
-		case "add", "widen", "retype", "retire", "return", "rename":
-			n++
-		case "create":
-			if !first {
-				n++
-			}
-		}
-	}
-	return n
 }
 
 // load hands one batch to the warehouse. The first signal ends the run after it.
@@ -226,7 +203,12 @@ func (x *execution) load(ctx context.Context, b *extract.Batch) error {
 		return err
 	}
 	x.read.add(b, result)
-	rows := result.Total().Read
+	x.reread.add(b)
+	total := result.Total()
+	rows := total.Read
+	if b.Drift {
+		x.ending.Drift += total.Inserted + total.Updated + total.Deleted
+	}
 	x.log.Debug("batch loaded", slog.Int64("batch", x.event.Batches+1), slog.Int64("rows", rows), slog.Duration("took", time.Since(started)))
 	return x.loaded(b, rows)
 }
@@ -273,7 +255,7 @@ func (x *execution) end(ctx context.Context, err error) error {
 	e := x.ending
 	x.rep.State, x.rep.Verdict, x.rep.Reason = e.State, e.Verdict, e.Reason
 	x.rep.ErrorKind, x.rep.Error, x.rep.Next = string(e.ErrorKind), e.Error, e.Next
-	x.rep.Proofs, x.rep.Warnings, x.rep.Requests, x.rep.Bytes = e.Proofs, e.Warnings, e.Requests, e.Bytes
+	x.rep.Proofs, x.rep.Warnings, x.rep.Requests, x.rep.Bytes, x.rep.LogRows = e.Proofs, e.Warnings, e.Requests, e.Bytes, e.LogRows
 	if failed := x.run.End(late, e); failed != nil {
 		x.log.Error("run could not be ended, it will be found silent", slog.Any("error", failed))
 		if err == nil {

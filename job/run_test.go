@@ -179,7 +179,7 @@ func TestRunThatDiedBetweenTwoBatchesIsTakenOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	src, _ := c.open(t.Context())
-	s, err := src.Describe(t.Context())
+	s, err := src.Describe(t.Context(), extract.Since{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -111,6 +111,7 @@ type RunRow struct {
 	Schema    string     `json:"schema,omitempty"`
 	Requests  int64      `json:"requests"`
 	Bytes     int64      `json:"bytes"`
+	LogRows   int64      `json:"log_rows"`
 	Drift     int64      `json:"drift_found"`
 	ErrorKind string     `json:"error_kind,omitempty"`
 	Error     string     `json:"error,omitempty"`

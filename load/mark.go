@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	_ "embed"
+	"errors"
 
 	"github.com/jackc/pgx/v5"
 
@@ -18,6 +19,10 @@ var (
 	markKeepSQL string
 	//go:embed sql/mark_drop.sql
 	markDropSQL string
+	//go:embed sql/memo_read.sql
+	memoReadSQL string
+	//go:embed sql/memo_keep.sql
+	memoKeepSQL string
 )
 
 // positionMark is the name under which a position stands among the marks; no source may give it to a mark.
@@ -44,7 +49,14 @@ func (r *Run) Since(ctx context.Context, full bool) (extract.Since, error) {
 	if full {
 		since.Position = ""
 	}
-	return since, fault("read marks of "+r.job, err)
+	if err != nil {
+		return since, fault("read marks of "+r.job, err)
+	}
+	err = r.w.pool.QueryRow(ctx, memoReadSQL, r.job).Scan(&since.Memo)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = nil
+	}
+	return since, fault("read memo of "+r.job, err)
 }
 
 // position is the name of the run's position: every chunk has its own.
@@ -56,7 +68,7 @@ func (r *Run) position() string {
 }
 
 // keepMarks stores what a batch says of how far the run has come, in the batch's own transaction: its marks, which
-// erase the position, or its position.
+// erase the position, and its memo, or its position.
 func (r *Run) keepMarks(ctx context.Context, tx pgx.Tx, b *extract.Batch) error {
 	var names, values []string
 	for _, m := range b.Marks {
@@ -75,6 +87,9 @@ func (r *Run) keepMarks(ctx context.Context, tx pgx.Tx, b *extract.Batch) error 
 	default:
 		return nil
 	}
-	_, err := tx.Exec(ctx, markKeepSQL, r.job, names, values, r.id)
+	if _, err := tx.Exec(ctx, markKeepSQL, r.job, names, values, r.id); err != nil || b.Memo == nil || len(b.Marks) == 0 {
+		return err
+	}
+	_, err := tx.Exec(ctx, memoKeepSQL, r.job, b.Memo, r.id)
 	return err
 }

@@ -55,6 +55,13 @@ func (w *Warehouse) Rehearse(ctx context.Context, o Order, s *extract.Structure)
 	return h, nil
 }
 
+// Marks says where a run of the order would start, as far as a source may know before it has described itself.
+func (w *Warehouse) Marks(ctx context.Context, o Order, full bool) (extract.Since, error) {
+	since, err := (&Run{w: w, job: o.Job}).Since(ctx, full)
+	since.Stored = nil
+	return since, err
+}
+
 // Since says where the run would start.
 func (h *Rehearsal) Since(ctx context.Context, full bool) (extract.Since, error) {
 	return h.run.Since(ctx, full)

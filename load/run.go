@@ -199,7 +199,8 @@ type Ending struct {
 	Warnings  []string
 	Requests  int64
 	Bytes     int64
-	Drift     int64 // changes of structure that were found
+	LogRows   int64 // rows that the upstream's own log keeps of the run
+	Drift     int64 // rows that a full run found changed though nothing at the source had told of it
 }
 
 // TableRows is the number of live rows of one table.
@@ -224,7 +225,7 @@ func (r *Run) End(ctx context.Context, e Ending) error {
 			return err
 		}
 		tag, err := tx.Exec(ctx, runEndSQL, r.id, e.State, orNull(e.Verdict), orNull(e.Reason), proofs, e.Requests, e.Bytes, e.Drift,
-			orNull(e.ErrorKind), orNull(e.Error), orNull(e.Next), e.Warnings)
+			orNull(e.ErrorKind), orNull(e.Error), orNull(e.Next), e.Warnings, e.LogRows)
 		if err != nil {
 			return err
 		}

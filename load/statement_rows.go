@@ -183,6 +183,19 @@ func digestFirstKeys(t *table) string {
 	return "SELECT sha256(convert_to(coalesce(string_agg(octet_length(k)::text || ':' || k, '' ORDER BY k), ''), 'UTF8')) FROM " + firstKeys(t)
 }
 
+// selectValues reads a page of keys and values of a text column, in bytewise order of the key, after $1.
+func selectValues(t *table, column string) string {
+	key := "t." + ident(t.keys()[0].name)
+	return "SELECT " + key + ", coalesce(t." + ident(column) + ", '') FROM " + name(t.schema, t.name) + " AS t WHERE ($1::text IS NULL OR " + key +
+		" > $1::text) ORDER BY " + key + " LIMIT $2"
+}
+
+// digestValues makes KeySet.Digest of all pairs of key and value; a NUL, which joins them, is in no text.
+func digestValues(t *table, column string) string {
+	return "SELECT sha256(coalesce(string_agg(convert_to((octet_length(k) + 1 + octet_length(v))::text || ':' || k, 'UTF8') || '\\x00'::bytea || convert_to(v, 'UTF8'), ''::bytea ORDER BY k), ''::bytea)) FROM (SELECT t." +
+		ident(t.keys()[0].name) + " AS k, coalesce(t." + ident(column) + ", '') AS v FROM " + name(t.schema, t.name) + " AS t) AS pairs"
+}
+
 func firstKeys(t *table) string {
 	distinct := "DISTINCT "
 	if len(t.keys()) == 1 {

@@ -72,6 +72,70 @@ func (h holdings) Same(ctx context.Context, t *extract.Table, keys *extract.KeyS
 	return bytes.Equal(digest, want[:]), fault("compare keys of "+sh.t.String(), err)
 }
 
+// Values reads page by page, as Keys does.
+func (h holdings) Values(ctx context.Context, t *extract.Table, column string, yield func(key, value string) error) error {
+	sh, err := h.valued(t, column)
+	if err != nil || sh == nil {
+		return err
+	}
+	type pair struct{ Key, Value string }
+	var after *string
+	for {
+		rows, err := h.r.w.pool.Query(ctx, selectValues(sh.t, column), after, keyPage)
+		if err != nil {
+			return fault("read "+column+" of "+sh.t.String(), err)
+		}
+		page, err := pgx.CollectRows(rows, pgx.RowToStructByPos[pair])
+		if err != nil {
+			return fault("read "+column+" of "+sh.t.String(), err)
+		}
+		for _, p := range page {
+			if err := yield(p.Key, p.Value); err != nil {
+				return err
+			}
+		}
+		if len(page) < keyPage {
+			return nil
+		}
+		after = &page[len(page)-1].Key
+	}
+}
+
+// SameValues compares digests of pairs of key and value.
+func (h holdings) SameValues(ctx context.Context, t *extract.Table, column string, pairs *extract.KeySet) (bool, error) {
+	sh, err := h.valued(t, column)
+	if err != nil {
+		return false, err
+	}
+	if sh == nil {
+		return pairs.Len() == 0, nil
+	}
+	if pairs.Len() > digestLimit {
+		stored := new(extract.KeySet)
+		if err := h.Values(ctx, t, column, func(k, v string) error { stored.Add(extract.JoinKey(k, v)); return nil }); err != nil {
+			return false, err
+		}
+		stored.Sort()
+		return stored.Digest() == pairs.Digest(), nil
+	}
+	var digest []byte
+	err = h.r.w.pool.QueryRow(ctx, digestValues(sh.t, column)).Scan(&digest)
+	want := pairs.Digest()
+	return bytes.Equal(digest, want[:]), fault("compare "+column+" of "+sh.t.String(), err)
+}
+
+// valued finds a table whose key is one text column and that has the column; nil where nothing is stored of it.
+func (h holdings) valued(t *extract.Table, column string) (*shape, error) {
+	sh, err := h.r.tables.of(t)
+	if err != nil || !sh.t.exists || sh.t.column(column) == nil {
+		return nil, err
+	}
+	if keys := sh.t.keys(); len(keys) != 1 || keys[0].typ != extract.Text || sh.t.column(column).typ != extract.Text {
+		return nil, extract.Errorf(extract.KindInternal, "read values", "%s has no key of one text column, or %s is not text", sh.t, column)
+	}
+	return sh, nil
+}
+
 func (h holdings) sameByKeys(ctx context.Context, t *extract.Table, keys *extract.KeySet) (bool, error) {
 	stored := new(extract.KeySet)
 	if err := h.Keys(ctx, t, func(key string) error { stored.Add(key); return nil }); err != nil {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 
+	"syncd/extract"
+
 	"github.com/spf13/cobra"
 
 	"syncd/internal/config"
@@ -61,7 +63,7 @@ func (c *cli) planJob(ctx context.Context, w *load.Warehouse, from *sources, job
 	if err != nil {
 		return err
 	}
-	structure, err := source.Describe(ctx)
+	structure, err := source.Describe(ctx, extract.Since{})
 	if err != nil {
 		return err
 	}

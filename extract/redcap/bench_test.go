@@ -12,7 +12,7 @@ func BenchmarkDecode(b *testing.B) {
 	p := fake.Synthetic(fake.Spec{Records: 300, Fields: 40, Forms: 1, OneColumnFields: true})
 	_, url := serve(b, fake.Options{}, p)
 	src := source(b, url, p.Token())
-	if _, err := src.Describe(b.Context()); err != nil {
+	if _, err := src.Describe(b.Context(), extract.Since{}); err != nil {
 		b.Fatal(err)
 	}
 	ids := p.Records()
@@ -46,7 +46,7 @@ func BenchmarkPull(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		src := source(b, url, p.Token())
-		if _, err := src.Describe(b.Context()); err != nil {
+		if _, err := src.Describe(b.Context(), extract.Since{}); err != nil {
 			b.Fatal(err)
 		}
 		rows := 0

@@ -28,7 +28,7 @@ func (s *Source) Check(ctx context.Context) []Finding {
 	if _, err := s.token(ctx); err != nil {
 		return append(found, failed("token", err))
 	}
-	structure, err := s.Describe(ctx)
+	structure, err := s.Describe(ctx, extract.Since{})
 	found = append(found, s.reached(err)...)
 	if err != nil {
 		return append(found, failed(blame(err), err))

@@ -57,7 +57,7 @@ func TestStructureOfEveryShapeIsAsRecorded(t *testing.T) {
 	for name, kind := range map[string]fake.SpecKind{"classic": fake.Classic, "longitudinal": fake.Longitudinal, "repeating": fake.Repeating, "mixed": fake.Mixed} {
 		p := fake.Synthetic(fake.Spec{Kind: kind, Records: 3, Fields: 30, Forms: 3, Surveys: true, DAGs: 2, Missing: true})
 		_, url := serve(t, fake.Options{}, p)
-		structure, err := source(t, url, p.Token()).Describe(t.Context())
+		structure, err := source(t, url, p.Token()).Describe(t.Context(), extract.Since{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -92,7 +92,7 @@ func FuzzHeader(f *testing.F) {
 	p := clinic(f, text("memo"), fake.Field{Name: "box", Type: "checkbox", Choices: "A, a | a, b"})
 	_, url := serve(f, fake.Options{}, p)
 	src := source(f, url, p.Token())
-	if _, err := src.Describe(f.Context()); err != nil {
+	if _, err := src.Describe(f.Context(), extract.Since{}); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(strings.Join(src.model.header, ",") + "\n1,2,3,4,5,6,7,8\n")

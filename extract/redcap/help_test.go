@@ -160,6 +160,17 @@ func (s *store) Same(ctx context.Context, t *extract.Table, keys *extract.KeySet
 	return stored.Digest() == keys.Digest(), err
 }
 
+func (s *store) Values(ctx context.Context, t *extract.Table, column string, yield func(key, value string) error) error {
+	return s.Keys(ctx, t, func(key string) error { return yield(key, s.of(t).rows[key][column]) })
+}
+
+func (s *store) SameValues(ctx context.Context, t *extract.Table, column string, pairs *extract.KeySet) (bool, error) {
+	stored := new(extract.KeySet)
+	err := s.Values(ctx, t, column, func(key, value string) error { stored.Add(extract.JoinKey(key, value)); return nil })
+	stored.Sort()
+	return stored.Digest() == pairs.Digest(), err
+}
+
 func (s *store) Keys(_ context.Context, t *extract.Table, yield func(string) error) error {
 	seen := map[string]bool{}
 	for key := range s.of(t).rows {
@@ -181,7 +192,7 @@ func (s *store) Keys(_ context.Context, t *extract.Table, yield func(string) err
 // pullInto describes and pulls a source into a store.
 func pullInto(t testing.TB, src *Source, s *store) (*extract.Structure, *extract.Proof, error) {
 	t.Helper()
-	structure, err := src.Describe(t.Context())
+	structure, err := src.Describe(t.Context(), extract.Since{})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -122,7 +122,7 @@ func TestEverythingThatVanishedStandsInOneBatch(t *testing.T) {
 	}
 	held := 0
 	src := source(t, url, p.Token())
-	if _, err := src.Describe(t.Context()); err != nil {
+	if _, err := src.Describe(t.Context(), extract.Since{}); err != nil {
 		t.Fatal(err)
 	}
 	refuse := extract.Errorf(extract.KindHeld, "load", "looks like mass deletion")
@@ -190,7 +190,7 @@ func TestTheLaterOfTwoTwinsWinsAndIsCounted(t *testing.T) {
 	p := clinic(t, text("memo"))
 	_, url := serve(t, fake.Options{}, p)
 	src := source(t, url, p.Token())
-	if _, err := src.Describe(t.Context()); err != nil {
+	if _, err := src.Describe(t.Context(), extract.Since{}); err != nil {
 		t.Fatal(err)
 	}
 	s := newStore(t)
@@ -241,7 +241,7 @@ func TestARaggedRowIsKeptAsARejectAndMovesNothingOut(t *testing.T) {
 	p := clinic(t, text("memo"))
 	_, url := serve(t, fake.Options{}, p)
 	src := source(t, url, p.Token())
-	if _, err := src.Describe(t.Context()); err != nil {
+	if _, err := src.Describe(t.Context(), extract.Since{}); err != nil {
 		t.Fatal(err)
 	}
 	s := newStore(t)

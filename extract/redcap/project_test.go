@@ -217,7 +217,7 @@ func TestWhatAJobLeavesOutIsNeverStaged(t *testing.T) {
 		t.Error("a row is missing because its only value was left out")
 	}
 
-	_, err := source(t, url, p.Token(), options(Options{SkipFields: []string{"record*"}})).Describe(t.Context())
+	_, err := source(t, url, p.Token(), options(Options{SkipFields: []string{"record*"}})).Describe(t.Context(), extract.Since{})
 	if extract.KindOf(err) != extract.KindConfig {
 		t.Errorf("skip_fields over the record id: %v, want a fault of the configuration", err)
 	}

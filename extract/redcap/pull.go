@@ -34,7 +34,7 @@ func (s *Source) Pull(ctx context.Context, since extract.Since, yield func(*extr
 func (s *Source) pull(ctx context.Context, since extract.Since, hand *handoff) (*extract.Proof, error) {
 	s.viewed = since.Marks[markView]
 	r := s.newReader(hand)
-	proof := &extract.Proof{}
+	proof := &extract.Proof{Full: true}
 	var err error
 	if s.cfg.Options.pulls(pullRecords) {
 		proof, err = s.pullRecords(ctx, since, r)
@@ -46,6 +46,7 @@ func (s *Source) pull(ctx context.Context, since extract.Since, hand *handoff) (
 	}
 	requests, bytes := s.cfg.Client.Stats()
 	proof.Requests, proof.Bytes = requests-s.requests, bytes-s.bytes
+	proof.LogRows = proof.Requests // each answered call is a row of REDCap's log
 	return proof, nil
 }
 
@@ -334,6 +335,7 @@ func (p *pull) vanishing(keys [][]string) *extract.Batch {
 // proof says what was listed, when, and what of it is kept out.
 func (p *pull) proof() *extract.Proof {
 	proof := &extract.Proof{
+		Full:   true,
 		Table:  p.model.record,
 		Before: p.before.ids, After: p.after.ids, BeforeAt: p.before.at, AfterAt: p.after.at,
 		Refused: p.after.refused, Excluded: p.after.out,

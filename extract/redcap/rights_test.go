@@ -83,7 +83,7 @@ func TestWithoutTheDesignRightRepeatsComeFromTheRows(t *testing.T) {
 func TestTokensThatCannotBeOnesAreRefusedUnsent(t *testing.T) {
 	server, url := serve(t, fake.Options{}, clinic(t))
 	for _, token := range []string{"", "abc", strings.Repeat("A", 64), strings.Repeat("G", 32)} {
-		_, err := source(t, url, token).Describe(t.Context())
+		_, err := source(t, url, token).Describe(t.Context(), extract.Since{})
 		if extract.KindOf(err) != extract.KindConfig || token != "" && strings.Contains(err.Error(), token) {
 			t.Errorf("token of %d characters: %v", len(token), err)
 		}
@@ -93,11 +93,11 @@ func TestTokensThatCannotBeOnesAreRefusedUnsent(t *testing.T) {
 	}
 	p := clinic(t)
 	_, url = serve(t, fake.Options{}, p)
-	if _, err := source(t, url, "  "+strings.ToUpper(p.Token())+"\n").Describe(t.Context()); err != nil {
+	if _, err := source(t, url, "  "+strings.ToUpper(p.Token())+"\n").Describe(t.Context(), extract.Since{}); err != nil {
 		t.Errorf("white space around a token: %v", err)
 	}
 	lost := errors.New("no such file")
-	_, err := source(t, url, "", func(c *Config) { c.Token = func(context.Context) (string, error) { return "", lost } }).Describe(t.Context())
+	_, err := source(t, url, "", func(c *Config) { c.Token = func(context.Context) (string, error) { return "", lost } }).Describe(t.Context(), extract.Since{})
 	if extract.KindOf(err) != extract.KindConfig || !errors.Is(err, lost) {
 		t.Errorf("a token that cannot be read: %v", err)
 	}

@@ -79,7 +79,7 @@ func New(cfg Config) (*Source, error) {
 }
 
 // Describe reads the project's identity and structure: 7 to 10 small requests, no record.
-func (s *Source) Describe(ctx context.Context) (*extract.Structure, error) {
+func (s *Source) Describe(ctx context.Context, since extract.Since) (*extract.Structure, error) {
 	s.began = s.cfg.Now()
 	s.requests, s.bytes = s.cfg.Client.Stats()
 	p, err := s.readSnapshot(ctx)

@@ -50,13 +50,23 @@ func (Nothing) Same(_ context.Context, _ *extract.Table, keys *extract.KeySet) (
 	return keys.Len() == 0, nil
 }
 
+// Values implements extract.Stored.
+func (Nothing) Values(context.Context, *extract.Table, string, func(key, value string) error) error {
+	return nil
+}
+
+// SameValues holds for no pairs only.
+func (Nothing) SameValues(_ context.Context, _ *extract.Table, _ string, pairs *extract.KeySet) (bool, error) {
+	return pairs.Len() == 0, nil
+}
+
 var since = extract.Since{Full: true, Stored: Nothing{}}
 
 // pull describes a fresh source and pulls it.
 func (s Subject) pull(t *testing.T, yield func(*extract.Batch) error) (*extract.Structure, *extract.Proof, error) {
 	t.Helper()
 	src := s.New(t)
-	structure, err := src.Describe(t.Context())
+	structure, err := src.Describe(t.Context(), extract.Since{})
 	if err != nil {
 		t.Fatalf("describe: %v", err)
 	}
@@ -65,7 +75,7 @@ func (s Subject) pull(t *testing.T, yield func(*extract.Batch) error) (*extract.
 }
 
 func (s Subject) structure(t *testing.T) {
-	first, err := s.New(t).Describe(t.Context())
+	first, err := s.New(t).Describe(t.Context(), extract.Since{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +104,7 @@ func (s Subject) structure(t *testing.T) {
 			}
 		}
 	}
-	second, err := s.New(t).Describe(t.Context())
+	second, err := s.New(t).Describe(t.Context(), extract.Since{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +121,7 @@ func (s Subject) structure(t *testing.T) {
 func (s Subject) batches(t *testing.T) {
 	declared := map[*extract.Table]bool{}
 	src := s.New(t)
-	structure, err := src.Describe(t.Context())
+	structure, err := src.Describe(t.Context(), extract.Since{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -278,7 +288,7 @@ func (s Subject) yieldError(t *testing.T) {
 
 func (s Subject) cancelled(t *testing.T) {
 	src := s.New(t)
-	if _, err := src.Describe(t.Context()); err != nil {
+	if _, err := src.Describe(t.Context(), extract.Since{}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -294,7 +304,7 @@ func (s Subject) cancelled(t *testing.T) {
 	}
 	dead, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := s.New(t).Describe(dead); err == nil {
+	if _, err := s.New(t).Describe(dead, extract.Since{}); err == nil {
 		t.Error("describe succeeded under a cancelled context")
 	}
 }

@@ -1,6 +1,6 @@
 -- Runs, newest first: of a job ('' for all), in a state ('' for any), before a run ID (0 for all). Reads only.
 SELECT r.run_id, r.job, r.kind, r.slot_at, r.chunk, r.state, coalesce(r.verdict, ''), coalesce(r.verdict_reason, ''),
-       r.started_at, r.ended_at, coalesce(r.holder, ''), coalesce(r.schema_name, ''), r.requests, r.bytes, r.drift_found,
+       r.started_at, r.ended_at, coalesce(r.holder, ''), coalesce(r.schema_name, ''), r.requests, r.bytes, r.log_rows, r.drift_found,
        coalesce(r.error_kind, ''), coalesce(r.error, ''), coalesce(r.error_next, ''),
        coalesce(c.read, 0), coalesce(c.inserted, 0), coalesce(c.updated, 0), coalesce(c.unchanged, 0), coalesce(c.deleted, 0),
        coalesce(c.rejected, 0)
