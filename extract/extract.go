@@ -69,6 +69,7 @@ type Identity struct {
 // Since says where a run starts.
 type Since struct {
 	Full     bool              // read everything and compare, whatever the marks say
+	Stale    bool              // Memo was found not to agree with the source any more (KindDrift)
 	Marks    map[string]string // by name, as stored by the last run that got so far
 	Memo     []byte            // Batch.Memo of the last run that got so far; nil where there is none
 	Position string            // last id or chunk done, if an earlier run of this plan stopped on the way

@@ -106,6 +106,7 @@ type execution struct {
 	ending   load.Ending
 	read     tally
 	reread   reread
+	stale    bool // an attempt found that the source's memo does not agree with the source
 	source   *extract.Structure
 	proof    *extract.Proof
 	warnings []string
@@ -118,6 +119,7 @@ func (x *execution) work(ctx context.Context) error {
 	err := x.guarded(attempt)
 	if err != nil && extract.KindOf(err) == extract.KindDrift && ctx.Err() == nil {
 		x.log.Info("structure changed during the pull, starting again", slog.Any("error", err))
+		x.stale = true
 		err = x.guarded(attempt)
 	}
 	if err != nil && ctx.Err() != nil {
@@ -151,6 +153,7 @@ func (x *execution) attempt(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	since.Stale = x.stale
 	x.reread.begin(since)
 	blind := since
 	blind.Stored = nil

@@ -39,7 +39,9 @@ func newFilling(m *model) *filling {
 		f.rows[t] = tr
 		f.list = append(f.list, tr.rows)
 	}
-	f.record = f.rows[m.record]
+	if !m.partial {
+		f.record = f.rows[m.record]
+	}
 	return f
 }
 

@@ -16,7 +16,7 @@ func BenchmarkDecode(b *testing.B) {
 		b.Fatal(err)
 	}
 	ids := p.Records()
-	r := src.newReader(handTo(b, func(*extract.Batch) error { return nil }))
+	r := src.newReader(handTo(b, func(*extract.Batch) error { return nil }), src.model)
 	f := src.start(b.Context(), src.model.snapshot, item{ids: ids}, new(desk))
 	f.wait()
 	if f.err != nil {

@@ -31,8 +31,8 @@ func (d *decoder) cell(rows *extract.Rows, c *column, r int, value []byte) {
 		return
 	}
 	rows.Close(dst)
-	if c.soft != nil {
-		c.soft.judge(dst[from:], func(field string) []byte { return d.otherField(r, field) })
+	if c.check != nil {
+		c.check.judge(dst[from:], d, r)
 	}
 }
 
@@ -77,10 +77,9 @@ func (d *decoder) isMissing(c *column, value []byte) bool {
 }
 
 // otherField returns the canonical text of another field of the same row, and nil where it has none.
-func (d *decoder) otherField(r int, name string) []byte {
-	c := d.fields[name]
-	at, known := d.l.places[name]
-	if c == nil || !known {
+func (d *decoder) otherField(r int, c *column) []byte {
+	at, known := d.l.places[c.export]
+	if !known {
 		return nil
 	}
 	value := d.sheet.cell(r, at)

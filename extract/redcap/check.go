@@ -85,7 +85,7 @@ func (s *Source) rights(warnings []string) []Finding {
 }
 
 func (s *Source) countRecords(ctx context.Context) Finding {
-	list, err := s.listIDs(ctx, s.cfg.Options.RecordsWhere)
+	list, err := s.listIDs(ctx, listing{where: s.cfg.Options.RecordsWhere})
 	if err != nil {
 		return failed("records", err)
 	}

@@ -150,7 +150,7 @@ func (s *Source) token(ctx context.Context) (string, error) {
 // no answer, and is not taken for one that has become short.
 func (s *Source) objects(ctx context.Context, content string, yield func(map[string]string) error, names ...string) error {
 	q := question{what: "export " + content, resource: content, content: content}
-	a, err := s.ask(ctx, q, nil)
+	a, err := s.inquire(ctx, content, q)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ type decoder struct {
 	arms    map[string]string // event -> arm
 	missing [][]byte
 	fields  map[string]*column // fields that a bound may name
+	ids     *check             // of the record ids; nil where any will do
 	other   []byte             // scratch
 	own     struct{ event, form, instance []byte }
 }
@@ -34,14 +35,18 @@ func newDecoder(m *model, now time.Time) *decoder {
 			d.missing = append(d.missing, []byte(c.code))
 		}
 	}
-	d.fields = map[string]*column{}
+	d.fields, d.ids = map[string]*column{}, idCheck(&m.fields[0])
 	for _, f := range m.forms {
 		for _, c := range f.columns {
 			if c.role == roleField {
 				d.fields[c.field.name()] = c
 			}
-			if c.soft != nil {
-				c.soft.setClock(c.pg.Type, now)
+		}
+	}
+	for _, f := range m.forms {
+		for _, c := range f.columns {
+			if c.check != nil {
+				c.check.prepare(d.fields, now)
 			}
 		}
 	}
@@ -61,7 +66,9 @@ func (d *decoder) add(f *filling, id string, rows []int32) {
 	for _, r := range rows {
 		d.row(f, id, int(r), &w)
 	}
-	d.recordRow(f, id, &w)
+	if f.record != nil {
+		d.recordRow(f, id, &w)
+	}
 	f.whole(id)
 }
 
@@ -223,6 +230,9 @@ func contains(list []string, s string) bool {
 // recordRow appends the record's own row.
 func (d *decoder) recordRow(f *filling, id string, w *whole) {
 	f.record.begin(id, nil, nil, false)
+	if d.ids != nil {
+		d.ids.judge([]byte(id), d, 0)
+	}
 	rows := f.record.rows
 	columns := rows.Table.Columns[1:]
 	if d.m.lead == 4 {
@@ -252,13 +262,16 @@ func (d *decoder) refuse(f *filling, r int, key []string, rule string) {
 	})
 }
 
-// softCounts returns the values outside soft ranges, by rule.
+// softCounts returns the values that are stored although they break a rule, by field and rule.
 func (d *decoder) softCounts() map[string]int {
 	counts := map[string]int{}
+	if d.ids != nil {
+		d.ids.count(counts)
+	}
 	for _, f := range d.m.forms {
 		for _, c := range f.columns {
-			if c.soft != nil {
-				c.soft.count(counts)
+			if c.check != nil {
+				c.check.count(counts)
 			}
 		}
 	}

@@ -99,7 +99,7 @@ func FuzzHeader(f *testing.F) {
 	f.Add("record_id\n1\n")
 	f.Fuzz(func(t *testing.T, body string) {
 		s := newStore(t)
-		r := src.newReader(handTo(t, s.load))
+		r := src.newReader(handTo(t, s.load), src.model)
 		if _, fault := r.parse(response(t, r, []string{"1"}, body)); fault != nil {
 			return
 		}

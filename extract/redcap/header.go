@@ -13,30 +13,35 @@ import (
 // of an export and no record (reference 4).
 const noRecord = "syncd-asks-for-the-columns-only"
 
+// callHeader is how the header is remembered.
+const callHeader = "header"
+
 // readHeader looks at the columns of a record export: which forms are surveys, and which columns the token's rights
 // take away in silence, no other method tells.
 func (s *Source) readHeader(ctx context.Context, p *snapshot) error {
-	err := s.readHeaderOf(ctx, p, noRecord)
+	err := s.readHeaderOf(ctx, p, callHeader, noRecord)
 	if errors.Is(err, errNoGroups) {
 		p.groupColumn = groupRefused
 		p.warn("data access groups were refused for records (the Data Access Groups right is missing); the column is left as stored")
-		err = s.readHeaderOf(ctx, p, noRecord)
+		err = s.readHeaderOf(ctx, p, callHeader+" without groups", noRecord)
 	}
 	if err != nil || p.header != nil {
 		return err
 	}
 	// 17.4.1 and newer show no columns where there are no rows (reference 2.4).
-	id, err := s.firstID(ctx, p)
-	if err != nil || id == "" {
-		return err
+	id := ""
+	if call := callHeader + " of a record"; !s.from.knows(call) {
+		if id, err = s.firstID(ctx, p); err != nil || id == "" {
+			return err
+		}
 	}
-	return s.readHeaderOf(ctx, p, id)
+	return s.readHeaderOf(ctx, p, callHeader+" of a record", id)
 }
 
-func (s *Source) readHeaderOf(ctx context.Context, p *snapshot, id string) error {
+func (s *Source) readHeaderOf(ctx context.Context, p *snapshot, call, id string) error {
 	q := s.recordQuestion(p, []string{id})
 	q.what, q.resource, q.tries = "export record columns", "record, columns only", 0
-	a, err := s.ask(ctx, q, nil)
+	a, err := s.inquire(ctx, call, q)
 	if extract.KindOf(err) == extract.KindTooLarge && err != nil {
 		return nil // a server that answers everything for a name it does not know
 	}
@@ -49,6 +54,13 @@ func (s *Source) readHeaderOf(ctx context.Context, p *snapshot, id string) error
 			return s.explain(q, errorText(a.body, err))
 		}
 		return nil
+	}
+	if s.from.fresh != nil && !s.from.knows(call) { // of the answer only the line of names is remembered: the next may be a record
+		line := slices.Clone(sh.row(0))
+		if sh.len() > 1 || sh.ended {
+			line = append(line, '\n')
+		}
+		s.from.fresh.keep(call, &answer{body: line}, nil)
 	}
 	header := make([]string, sh.width(0))
 	for i := range header {

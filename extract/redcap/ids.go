@@ -23,6 +23,8 @@ const keyBytes = 2_000
 // idList is the records that the server lists, each once.
 type idList struct {
 	ids     *extract.KeySet
+	groups  *extract.KeySet  // each id joined with its data access group; nil where they were not asked for
+	strange bool             // groups were asked for and did not come
 	refused map[string]int   // by reason
 	out     *extract.KeySet  // the refused ones that are text
 	rejects []extract.Reject // the refused ones that are not
@@ -39,15 +41,24 @@ const (
 )
 
 // listIDs asks for every record id. JSON, because an empty list is unmistakable there (reference 2.4).
-func (s *Source) listIDs(ctx context.Context, where string) (*idList, error) {
+func (s *Source) listIDs(ctx context.Context, o listing) (*idList, error) {
 	l := &idList{at: s.serverTime(s.cfg.Now())}
-	err := s.streamIDs(ctx, s.model.snapshot, where, func() {
-		l.ids, l.out = new(extract.KeySet), new(extract.KeySet)
+	err := s.streamIDs(ctx, s.model.snapshot, o, func() {
+		l.ids, l.out, l.groups, l.strange = new(extract.KeySet), new(extract.KeySet), nil, false
 		l.refused, l.rejects, l.rows = map[string]int{}, nil, rowCounts{all: s.model.longitudinal}
-	}, func(raw []byte, base bool) bool {
-		s.addID(l, raw)
-		if base {
-			l.rows.add(raw)
+		if o.groups {
+			l.groups = new(extract.KeySet)
+		}
+	}, func(row *idRow) bool {
+		fresh := s.addID(l, row.id)
+		if o.groups {
+			l.strange = l.strange || !row.grouped
+			if fresh && storable(row.group) {
+				l.groups.Add(extract.JoinKey(string(row.id), string(row.group)))
+			}
+		}
+		if row.base {
+			l.rows.add(row.id)
 		}
 		return true
 	})
@@ -55,19 +66,25 @@ func (s *Source) listIDs(ctx context.Context, where string) (*idList, error) {
 		return nil, err
 	}
 	l.rows.done()
+	if l.groups != nil {
+		l.groups.Sort()
+	}
 	l.dropTwins()
 	l.ids.Sort()
 	l.out.Sort()
 	return l, nil
 }
 
-func (s *Source) addID(l *idList, raw []byte) {
+// addID adds the id of a row unless it is that of the row before, and says whether it did.
+func (s *Source) addID(l *idList, raw []byte) bool {
 	if n := l.ids.Len(); n > 0 && l.ids.At(n-1) == string(raw) {
-		return // the next event or instance of the same record
+		return false // the next event or instance of the same record
 	}
-	if s.usable(l, raw) {
-		l.ids.Add(string(raw))
+	if !s.usable(l, raw) {
+		return false
 	}
+	l.ids.Add(string(raw))
+	return true
 }
 
 // usable reports whether an id can be a key; one that cannot is kept as a reject.
@@ -93,9 +110,9 @@ func (s *Source) usable(l *idList, raw []byte) bool {
 // firstID returns one id of the project, and nothing where it has none.
 func (s *Source) firstID(ctx context.Context, p *snapshot) (string, error) {
 	found := ""
-	err := s.streamIDs(ctx, p, "", func() { found = "" }, func(raw []byte, _ bool) bool {
-		found = string(raw)
-		return !storable(raw)
+	err := s.streamIDs(ctx, p, listing{}, func() { found = "" }, func(row *idRow) bool {
+		found = string(row.id)
+		return !storable(row.id)
 	})
 	return found, err
 }
@@ -103,9 +120,15 @@ func (s *Source) firstID(ctx context.Context, p *snapshot) (string, error) {
 // errEnough ends a stream that has told what was asked.
 var errEnough = errors.New("enough was read")
 
-// streamIDs calls yield with the id of every row, until it returns false, and says whether the row is not one of a
-// repeating instrument. reset is called before each attempt.
-func (s *Source) streamIDs(ctx context.Context, p *snapshot, where string, reset func(), yield func(raw []byte, base bool) bool) error {
+// listing says which ids are listed.
+type listing struct {
+	where  string // REDCap logic
+	since  string // on the server's clock: only records with a change after it, by the project's log
+	groups bool   // with the data access group of each
+}
+
+// streamIDs calls yield with every row of the list, until it returns false. reset is called before each attempt.
+func (s *Source) streamIDs(ctx context.Context, p *snapshot, o listing, reset func(), yield func(row *idRow) bool) error {
 	q := question{
 		what: "list record ids", resource: "record, ids only", content: "record", maxBody: idBytes,
 	}
@@ -118,8 +141,14 @@ func (s *Source) streamIDs(ctx context.Context, p *snapshot, where string, reset
 	for _, kv := range [][2]string{{"content", "record"}, {"format", "json"}, {"returnFormat", "json"}, {"type", "flat"}, {"fields[0]", p.idField}} {
 		body.add(kv[0], kv[1])
 	}
-	if where != "" {
-		body.add("filterLogic", where)
+	if o.where != "" {
+		body.add("filterLogic", o.where)
+	}
+	if o.since != "" { // never together with records: servers then answer every record (reference 8.1)
+		body.add("dateRangeBegin", o.since)
+	}
+	if o.groups {
+		body.add("exportDataAccessGroups", "true")
 	}
 	request := upstream.Request{Resource: q.resource, Body: body.text, MaxBody: q.maxBody}
 	err = s.cfg.Client.Do(ctx, request, func(r *upstream.Response) error {
@@ -136,17 +165,17 @@ func (s *Source) streamIDs(ctx context.Context, p *snapshot, where string, reset
 }
 
 // readIDs reads a JSON list of rows as it comes in.
-func readIDs(r io.Reader, idField string, yield func(raw []byte, base bool) bool) error {
-	head := make([]byte, 4<<10)
-	n, err := io.ReadFull(r, head)
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+func readIDs(r io.Reader, idField string, yield func(row *idRow) bool) error {
+	body := &headed{from: r}
+	head, err := body.head()
+	if err != nil {
 		return err
 	}
-	checked, fault := checkBody(head[:n])
+	checked, fault := checkBody(head)
 	if fault != nil {
 		return retryBlank(fault)
 	}
-	dec := newJSON(io.MultiReader(bytes.NewReader(checked), r))
+	dec := newJSON(body.rest(checked))
 	fail := func(err error) error { return errorText(checked, fmt.Errorf("%w: %w", errWrongAnswer, err)) }
 	if dec.PeekKind() == '{' {
 		return fail(errNotList)
@@ -159,7 +188,7 @@ func readIDs(r io.Reader, idField string, yield func(raw []byte, base bool) bool
 		if err := row.read(dec); err != nil {
 			return fail(err)
 		}
-		if !yield(row.id, row.base) {
+		if !yield(&row) {
 			return errEnough
 		}
 	}
@@ -180,11 +209,14 @@ func retryBlank(e *extract.Error) error {
 	return e
 }
 
-// idRow is one row of the list: its record id, as bytes, and whether it is not one of a repeating instrument.
+// idRow is one row of the list: its record id, as bytes, whether it is not one of a repeating instrument,
+// and, where they were asked for, the record's data access group.
 type idRow struct {
-	field string
-	id    []byte
-	base  bool
+	field   string
+	id      []byte
+	group   []byte
+	base    bool
+	grouped bool // the row has the group's column
 }
 
 // read reads the next row.
@@ -193,7 +225,7 @@ func (o *idRow) read(dec *jsontext.Decoder) error {
 		return err
 	}
 	found := false
-	o.base = true
+	o.base, o.grouped, o.group = true, false, o.group[:0]
 	for dec.PeekKind() != '}' {
 		name, err := dec.ReadValue()
 		if err != nil {
@@ -201,11 +233,14 @@ func (o *idRow) read(dec *jsontext.Decoder) error {
 		}
 		isID := !found && string(name[1:len(name)-1]) == o.field
 		isRepeat := string(name[1:len(name)-1]) == instrumentColumn
+		isGroup := string(name[1:len(name)-1]) == groupColumnName
 		value, err := dec.ReadValue()
 		if err != nil {
 			return jsonError(err)
 		}
 		switch {
+		case isGroup:
+			o.grouped, o.group = true, appendPlain(o.group, value)
 		case isRepeat:
 			o.base = len(value) <= len(`""`)
 		case isID:

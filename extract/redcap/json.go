@@ -24,7 +24,12 @@ func newJSON(r io.Reader) *jsontext.Decoder {
 // whatever they were: REDCap writes numbers now as numbers, now as strings (reference 2.1). What is nested is its
 // JSON text.
 func eachObject(body []byte, yield func(map[string]string) error) error {
-	dec := newJSON(bytes.NewReader(body))
+	return eachObjectOf(bytes.NewReader(body), yield)
+}
+
+// eachObjectOf does so while the list comes in.
+func eachObjectOf(r io.Reader, yield func(map[string]string) error) error {
+	dec := newJSON(r)
 	if kind := dec.PeekKind(); kind == '{' {
 		return errNotList
 	}
@@ -142,3 +147,19 @@ func jsonError(err error) error {
 	}
 	return err
 }
+
+// headed lets the first bytes of a body be looked at before it is read on.
+type headed struct{ from io.Reader }
+
+// head returns up to 4 KiB of the beginning.
+func (h *headed) head() ([]byte, error) {
+	head := make([]byte, 4<<10)
+	n, err := io.ReadFull(h.from, head)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return head[:n], nil
+}
+
+// rest is the body again, with what was made of its head in front.
+func (h *headed) rest(head []byte) io.Reader { return io.MultiReader(bytes.NewReader(head), h.from) }

@@ -194,7 +194,7 @@ func TestTheLaterOfTwoTwinsWinsAndIsCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newStore(t)
-	r := src.newReader(handTo(t, s.load))
+	r := src.newReader(handTo(t, s.load), src.model)
 	f := response(t, r, []string{"A1"}, "record_id,text_1,form_1_complete,memo,visit_complete\na1,,,first,2\nA1,,,second,2\n")
 	if err := r.accept(t.Context(), f); err != nil {
 		t.Fatal(err)
@@ -245,7 +245,7 @@ func TestARaggedRowIsKeptAsARejectAndMovesNothingOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newStore(t)
-	r := src.newReader(handTo(t, s.load))
+	r := src.newReader(handTo(t, s.load), src.model)
 	f := response(t, r, []string{"1", "2", "3"}, "record_id,text_1,form_1_complete,memo,visit_complete\n1,,,a,2\n2,,,b\n3,,,c,2\n")
 	if err := r.accept(t.Context(), f); err != nil {
 		t.Fatal(err)

@@ -43,7 +43,7 @@ type column struct {
 	emptied bool   // identifiers = "skip": the column stays and is NULL
 	pg      extract.Column
 	encode  encoder
-	soft    *bounds
+	check   *check
 }
 
 // part is one table of an instrument; data columns begin after key and group.
@@ -71,6 +71,7 @@ type model struct {
 	lead    int              // columns before the data columns: the keys and, where it is read, the group
 	skipped map[string]bool  // instruments that are not asked for
 	meta    *metaTables
+	partial bool // some instruments only: the record's own table is left alone
 }
 
 // newModel turns a snapshot into tables by DESIGN section 5.
@@ -155,7 +156,7 @@ func (m *model) addField(f *form, fd *field, options []exportOption, o Options) 
 	pg := extract.Column{Field: fd.name(), Label: label, Choices: codesOf(fd), Identifier: fd.identifier()}
 	if fd.kind() != "checkbox" {
 		c := base
-		c.export, c.soft = fd.name(), boundsOf(fd)
+		c.export = fd.name()
 		pg.Type, pg.Comment = typeOf(fd), fd.comment(label)
 		f.add(&c, pg)
 		return
@@ -176,6 +177,7 @@ func (f *form) add(c *column, pg extract.Column) {
 		pg.Comment += "\nNot pulled: identifiers = \"skip\""
 	}
 	c.pg, c.encode = pg, encoderOf(pg.Type, c.field)
+	c.check = checkOf(c)
 	f.columns = append(f.columns, c)
 }
 

@@ -41,6 +41,9 @@ func (o Options) pulls(name string) bool {
 
 // askedForms lists the instruments that a job asks for by name; nil stands for all.
 func (p *snapshot) askedForms(o Options) []string {
+	if p.some != nil {
+		return p.some
+	}
 	var asked []string
 	for _, in := range p.instruments {
 		if !o.skips(in.name) {

@@ -2,7 +2,6 @@ package redcap
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"regexp"
 	"time"
@@ -21,7 +20,7 @@ const (
 	nextUnbound = "Nothing was deleted. Take the token's user out of the group; or, if the job shall hold that group alone, give it another schema."
 )
 
-// Pull reads structure and records and hands them on. Every run reads everything; since tells only what is stored.
+// Pull reads what Describe found that it has to: every record, or those that changed since the last good run.
 func (s *Source) Pull(ctx context.Context, since extract.Since, yield func(*extract.Batch) error) (*extract.Proof, error) {
 	if s.model == nil {
 		return nil, extract.Errorf(extract.KindInternal, "pull", "Describe was not called")
@@ -33,13 +32,18 @@ func (s *Source) Pull(ctx context.Context, since extract.Since, yield func(*extr
 
 func (s *Source) pull(ctx context.Context, since extract.Since, hand *handoff) (*extract.Proof, error) {
 	s.viewed = since.Marks[markView]
-	r := s.newReader(hand)
+	r := s.newReader(hand, s.model)
 	proof := &extract.Proof{Full: true}
 	var err error
-	if s.cfg.Options.pulls(pullRecords) {
+	switch {
+	case !s.cfg.Options.pulls(pullRecords):
+		if err = s.giveMeta(hand); err == nil {
+			err = r.flush(s.marks())
+		}
+	case s.reading.full || s.reading.diff.all || since.Stored == nil:
 		proof, err = s.pullRecords(ctx, since, r)
-	} else if err = s.giveMeta(hand); err == nil {
-		err = r.flush(s.marks())
+	default:
+		proof, err = s.pullChanges(ctx, since, r)
 	}
 	if err != nil {
 		return nil, err
@@ -50,8 +54,12 @@ func (s *Source) pull(ctx context.Context, since extract.Since, hand *handoff) (
 	return proof, nil
 }
 
-// giveMeta hands on the structure, after the records were read by it: what did not hold while they were is not stored.
+// giveMeta hands on the structure, after the records were read by it: what did not hold while they were is not stored, nor
+// what is stored already.
 func (s *Source) giveMeta(hand *handoff) error {
+	if s.reading.known != nil && !s.reading.full && s.reading.same() {
+		return nil
+	}
 	for _, t := range s.model.meta.list {
 		if t.held {
 			continue
@@ -78,16 +86,27 @@ func (s *Source) marks() []extract.Mark {
 type pull struct {
 	*Source
 	r             *reader
+	full          bool
 	before, after *idList
 	changed       difference
-	all           *extract.KeySet // without records_where; nil where the job has none
+	all           *extract.KeySet // without records_where; nil where the job has none, or only changes are read
 	first         bool            // nothing was stored when the pull began
 	gone          *extract.KeySet // listed before, in no later list, and not returned
+	found         found
+	named         *extract.KeySet // what the source says has changed since the last good run; nil where it was not asked
 }
 
-// pullRecords reads every record that is listed, lists once more, and accounts for what came and went meanwhile.
+// lot is some of the records to be read, one after the other.
+type lot struct {
+	next  func() (string, bool)
+	model *model // nil: the whole
+	drift bool   // nothing told of a change of these
+}
+
+// pullRecords reads every record that is listed, lists once more, and accounts for what came and went meanwhile. Those of
+// which the source told that they changed come first: what differs among the others is drift.
 func (s *Source) pullRecords(ctx context.Context, since extract.Since, r *reader) (*extract.Proof, error) {
-	p := &pull{Source: s, r: r, gone: new(extract.KeySet)}
+	p := &pull{Source: s, r: r, full: true, gone: new(extract.KeySet)}
 	where := s.cfg.Options.RecordsWhere
 	var err error
 	if len(since.Marks) == 0 && since.Stored != nil {
@@ -96,32 +115,54 @@ func (s *Source) pullRecords(ctx context.Context, since extract.Since, r *reader
 		}
 	}
 	if where != "" {
-		list, err := s.listIDs(ctx, "")
+		list, err := s.listIDs(ctx, listing{})
 		if err != nil {
 			return nil, err
 		}
 		p.all = list.ids
 	}
-	if p.before, err = s.listIDs(ctx, where); err != nil {
+	if err := p.list(ctx, where, false); err != nil {
 		return nil, err
 	}
-	r.total = int64(p.before.ids.Len())
-	if s.model.askedForms(s.cfg.Options) == nil {
-		r.rows = &p.before.rows
-	}
-	r.fill.reject = append(r.fill.reject, p.before.rejects...)
-	if len(p.before.rejects) > 0 {
-		if err := r.flush(nil); err != nil { // on their own: no key, so that nothing of their batch would be moved out
+	parts := []lot{{next: listed(p.before.ids)}}
+	if s.reading.known != nil && since.Stored != nil {
+		if parts, err = p.namedFirst(ctx, since.Stored); err != nil {
+			return nil, err
+		}
+	} else if !p.first && since.Stored != nil {
+		if err := p.compareList(ctx, since.Stored); err != nil {
 			return nil, err
 		}
 	}
-	if err := p.readListed(ctx, where); err != nil {
+	p.suspectRenames()
+	if err := p.readListed(ctx, where, parts); err != nil {
 		return nil, err
 	}
+	return p.finish(ctx, since)
+}
+
+// list asks for the ids, and keeps those that cannot be read as rejects.
+func (p *pull) list(ctx context.Context, where string, groups bool) (err error) {
+	if p.before, err = p.listIDs(ctx, listing{where: where, groups: groups}); err != nil {
+		return err
+	}
+	p.r.total = int64(p.before.ids.Len())
+	if p.model.askedForms(p.cfg.Options) == nil {
+		p.r.rows = &p.before.rows
+	}
+	p.r.fill.reject = append(p.r.fill.reject, p.before.rejects...)
+	if len(p.before.rejects) > 0 {
+		return p.r.flush(nil) // on their own: no key, so that nothing of their batch would be moved out
+	}
+	return nil
+}
+
+// finish accounts for what came and went while records were read, and for what is gone, and hands on the last batch.
+func (p *pull) finish(ctx context.Context, since extract.Since) (*extract.Proof, error) {
 	if err := p.readOthers(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.giveMeta(r.hand); err != nil {
+	if err := p.giveMeta(p.r.hand); err != nil {
 		return nil, err
 	}
 	vanished, err := p.vanished(ctx, since.Stored)
@@ -129,35 +170,61 @@ func (s *Source) pullRecords(ctx context.Context, since extract.Since, r *reader
 		return nil, err
 	}
 	if len(vanished) == 0 {
-		if err := r.flush(s.marks()); err != nil {
+		if err := p.r.flush(p.marks()); err != nil {
 			return nil, err
 		}
 		return p.proof(), nil
 	}
-	if err := r.flush(nil); err != nil {
+	if err := p.r.flush(nil); err != nil {
 		return nil, err
 	}
-	return p.proof(), r.hand.give(p.vanishing(vanished))
+	return p.proof(), p.r.hand.give(p.vanishing(vanished))
 }
 
-// readListed reads the ids of the first list, and lists again.
-func (p *pull) readListed(ctx context.Context, where string) error {
-	next := listed(p.before.ids)
-	for {
-		if err := p.r.read(ctx, next); err != nil {
-			return err
+// readListed reads the parts of the first list, and lists again if anything was read.
+func (p *pull) readListed(ctx context.Context, where string, parts []lot) error {
+	whole := p.r
+	asked := false
+	for _, one := range parts {
+		p.r = whole
+		if one.model != nil {
+			p.r = p.newReader(whole.hand, one.model)
+			p.r.total, p.r.done = whole.total, whole.done
 		}
-		var err error
-		if p.after, p.changed, err = p.listAgain(ctx, where, p.before); err != nil {
-			return err
+		p.r.drift = one.drift
+		next := func() (string, bool) {
+			id, ok := one.next()
+			asked = asked || ok
+			return id, ok
 		}
-		if len(p.r.pending) < mostPending {
-			return nil
+		for {
+			if err := p.r.read(ctx, next); err != nil {
+				return err
+			}
+			if len(p.r.pending) == 0 || len(p.r.pending) < mostPending && p.r == whole {
+				break
+			}
+			var err error
+			if p.after, p.changed, err = p.listAgain(ctx, where, p.before); err != nil {
+				return err
+			}
+			if err := p.settle(ctx); err != nil {
+				return err
+			}
 		}
-		if err := p.settle(ctx); err != nil {
+		if err := p.r.flush(nil); err != nil {
 			return err
 		}
 	}
+	p.r = whole
+	p.r.drift = false
+	if !asked {
+		p.after = p.before
+		return nil
+	}
+	var err error
+	p.after, p.changed, err = p.listAgain(ctx, where, p.before)
+	return err
 }
 
 // readOthers accounts for the ids that stand in one list only, and for those that were listed and not returned.
@@ -256,101 +323,6 @@ func hashed(ids []string) bool {
 		}
 	}
 	return true
-}
-
-// vanished finds the stored ids that are in neither list. What a user sees who was put into a data access group since
-// the last good run says nothing about the others. That a project is empty is believed only if an export in
-// another format says so, too.
-func (p *pull) vanished(ctx context.Context, stored extract.Stored) ([][]string, error) {
-	if stored == nil {
-		return nil, nil
-	}
-	if err := p.r.hand.settled(); err != nil { // what is stored is asked next
-		return nil, err
-	}
-	if p.after.ids == p.before.ids && p.gone.Len() == 0 {
-		if p.first {
-			return nil, nil // what is stored was listed, read and not lost
-		}
-		if same, err := stored.Same(ctx, p.model.record, p.before.ids); same || err != nil {
-			return nil, err
-		}
-	}
-	var keys [][]string
-	err := stored.Keys(ctx, p.model.record, func(key string) error {
-		if !p.before.ids.Has(key) && !p.after.ids.Has(key) || p.gone.Has(key) {
-			keys = append(keys, []string{key})
-		}
-		return nil
-	})
-	if err == nil && len(keys) > 0 && p.model.bound && p.viewed != viewOfGroup {
-		return nil, &extract.Error{
-			Kind: extract.KindRights, What: "list record ids", Where: p.cfg.Server,
-			Cause: fmt.Errorf("%d stored records are out of sight: %w, and was not at the last good run", len(keys), errBoundUser), Next: nextUnbound,
-		}
-	}
-	if err != nil || len(keys) == 0 || p.before.ids.Len() > 0 || p.after.ids.Len() > 0 || p.cfg.Options.RecordsWhere != "" {
-		return keys, err
-	}
-	return keys, p.proveEmpty(ctx)
-}
-
-// proveEmpty asks for the ids in CSV; any row says that the empty lists were not true.
-func (p *pull) proveEmpty(ctx context.Context) error {
-	q := question{
-		what: "prove that the project is empty", resource: "record, ids only", content: "record", format: "csv",
-		extra: func(b *params) {
-			b.add("type", "flat")
-			b.list("fields", []string{p.model.idField})
-		},
-	}
-	a, err := p.ask(ctx, q, nil)
-	if err != nil {
-		return err
-	}
-	var sh sheet
-	if err := sh.split(a.body); err != nil {
-		return p.explain(q, errorText(a.body, err))
-	}
-	if sh.len() > 1 || sh.len() == 1 && string(sh.cell(0, 0)) != p.model.idField {
-		return p.explain(q, errorText(a.body, errors.New("the list of record ids was empty, and an export is not")))
-	}
-	return nil
-}
-
-// vanishing is the one batch of a run that says what is gone, so that the brake sees all of it.
-func (p *pull) vanishing(keys [][]string) *extract.Batch {
-	reason := reasonGone
-	if p.cfg.Options.RecordsWhere != "" {
-		reason = "deleted at source or outside records_where"
-	}
-	return &extract.Batch{
-		Scope:    &extract.Scope{Tables: p.model.live, Width: 1, Keys: keys, Reason: reason},
-		Vanished: true,
-		Marks:    p.marks(),
-		Done:     p.r.done, Total: p.r.total,
-	}
-}
-
-// proof says what was listed, when, and what of it is kept out.
-func (p *pull) proof() *extract.Proof {
-	proof := &extract.Proof{
-		Full:   true,
-		Table:  p.model.record,
-		Before: p.before.ids, After: p.after.ids, BeforeAt: p.before.at, AfterAt: p.after.at,
-		Refused: p.after.refused, Excluded: p.after.out,
-		Soft: p.r.d.softCounts(),
-	}
-	if p.all != nil {
-		for id := range p.all.All() {
-			if !p.before.ids.Has(id) && !p.after.ids.Has(id) {
-				proof.Refused[refusedFilter]++
-				proof.Excluded.Add(id)
-			}
-		}
-		proof.Excluded.Sort()
-	}
-	return proof
 }
 
 // listed returns the ids of a set one by one.

@@ -19,6 +19,8 @@ type reader struct {
 	fill  *filling // of the batch to come
 	spare *filling // of the batch that is being loaded
 	again bool     // the records to come were read before in this run
+	drift bool     // nothing at the source told of a change of the records to come
+	moved *suspects
 	size  *sizer
 	hand  *handoff
 
@@ -45,10 +47,10 @@ type reader struct {
 	ends   []int32
 }
 
-func (s *Source) newReader(hand *handoff) *reader {
+func (s *Source) newReader(hand *handoff, m *model) *reader {
 	now := s.serverTime(s.cfg.Now()).In(s.cfg.Zone)
 	r := &reader{
-		s: s, m: s.model, d: newDecoder(s.model, now), fill: newFilling(s.model), spare: newFilling(s.model), size: s.newSizer(s.model.snapshot),
+		s: s, m: m, d: newDecoder(m, now), fill: newFilling(m), spare: newFilling(m), size: s.newSizer(m.snapshot),
 		hand: hand, asked: map[string]int32{}, folded: map[string]int32{}, seen: map[string]sighting{},
 	}
 	r.fill.most = firstRows
@@ -252,7 +254,11 @@ func (r *reader) flush(marks []extract.Mark) error {
 		return nil
 	}
 	b := r.fill.batch()
-	b.Marks, b.Again, b.Done, b.Total = marks, r.again, r.done, r.total
+	b.Marks, b.Again, b.Drift, b.Done, b.Total = marks, r.again, r.drift, r.done, r.total
+	b.Moved = r.moved.among(b.Scope)
+	if len(marks) > 0 {
+		b.Memo = r.s.reading.fresh.memo()
+	}
 	if err := r.hand.give(b); err != nil {
 		return err
 	}

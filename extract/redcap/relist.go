@@ -21,11 +21,12 @@ func (s *Source) listAgain(ctx context.Context, where string, first *idList) (*i
 	var seen []bool
 	fresh := new(extract.KeySet)
 	at := -1
-	err := s.streamIDs(ctx, s.model.snapshot, where, func() {
+	err := s.streamIDs(ctx, s.model.snapshot, listing{where: where}, func() {
 		seen, at = make([]bool, first.ids.Len()), -1
 		fresh = new(extract.KeySet)
 		l.out, l.refused, l.rejects = new(extract.KeySet), map[string]int{}, nil
-	}, func(raw []byte, _ bool) bool {
+	}, func(row *idRow) bool {
+		raw := row.id
 		switch i, ok := placeOf(first.ids, raw, at); {
 		case ok:
 			at, seen[i] = i, true

@@ -29,6 +29,7 @@ type snapshot struct {
 	bound        bool // the token's user is in a data access group and sees no other
 	missing      []choice
 	longitudinal bool
+	some         []string // the instruments that are asked for by this reading; nil: those of the options
 	header       []string // of a record export; nil where the server shows none
 	endless      bool     // the server's CSV does not end with a line end
 	warnings     []string
@@ -43,26 +44,19 @@ const (
 	groupRefused                    // not pulled, or the right is missing: stored values are left as they are
 )
 
-// readSnapshot makes the structural calls.
-func (s *Source) readSnapshot(ctx context.Context) (*snapshot, error) {
-	p := &snapshot{}
-	steps := []func(context.Context, *snapshot) error{
-		s.readVersion, s.readProject, s.readDictionary, s.readInstruments, s.readExportNames,
+// steps are the structural calls after version and project, in their order.
+func (s *Source) steps() []func(context.Context, *snapshot) error {
+	return []func(context.Context, *snapshot) error{
+		s.readDictionary, s.readInstruments, s.readExportNames,
 		s.readEvents, s.readRepeating, s.readGroups, s.readHeader,
 	}
-	for _, step := range steps {
-		if err := step(ctx, p); err != nil {
-			return nil, err
-		}
-	}
-	return p, nil
 }
 
 var versionShape = regexp.MustCompile(`^[0-9]+(\.[0-9]+)*$`)
 
 func (s *Source) readVersion(ctx context.Context, p *snapshot) error {
 	q := question{what: "export version", resource: "version", content: "version", format: "text"}
-	a, err := s.ask(ctx, q, nil)
+	a, err := s.inquire(ctx, q.content, q)
 	if err != nil {
 		return err
 	}
@@ -93,7 +87,7 @@ func (p *snapshot) blankForGray() bool { return p.atLeast(12, 4) }
 
 func (s *Source) readProject(ctx context.Context, p *snapshot) error {
 	q := question{what: "export project", resource: "project", content: "project"}
-	a, err := s.ask(ctx, q, nil)
+	a, err := s.inquire(ctx, q.content, q)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,125 @@
+package redcap
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"syncd/extract"
+)
+
+// newsroom is what the log told about a time since the last good run.
+type newsroom struct {
+	named     *extract.KeySet // records that were written or deleted
+	deleted   map[string]bool // of those, with a row that says deleted
+	renamed   map[string]bool // of those, perhaps a new name
+	uploads   map[string]bool // of those, with a file put or taken away
+	structure bool
+	erased    bool
+}
+
+// mostHints bounds what is remembered of single records beside their names.
+const mostHints = 100_000
+
+// lookAtLog reads what happened since the last good run, where the log may be read. A server that refused it once is asked
+// again by full runs only.
+func (s *Source) lookAtLog(ctx context.Context, full bool) error {
+	r := &s.reading
+	r.fresh.NoLog, r.fresh.Logged = r.known.NoLog, r.known.Logged
+	if r.mark.IsZero() || r.known.NoLog && !full && !r.wary {
+		return nil
+	}
+	room := &newsroom{named: new(extract.KeySet), deleted: map[string]bool{}, renamed: map[string]bool{}, uploads: map[string]bool{}}
+	own := ownCalls{since: s.wall(s.began).Add(-time.Minute).Format(logMinute)}
+	idField := r.known.Field
+	err := s.readLog(ctx, earliest(r.mark, s.cfg.Zone).Truncate(time.Minute), time.Time{}, func(row *logRow) error {
+		own.add(row)
+		room.add(row, idField)
+		return nil
+	})
+	if errors.Is(err, errNoLog) {
+		r.fresh.NoLog = true
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	r.fresh.NoLog = false
+	room.named.Sort()
+	r.told, r.fresh.User = room, own.user()
+	if r.fresh.User == "" && r.fresh.Token == r.known.Token {
+		r.fresh.User = r.known.User
+	}
+	return nil
+}
+
+func (n *newsroom) add(row *logRow, idField string) {
+	what := row.judge()
+	switch what {
+	case meansNothing:
+		return
+	case meansErased:
+		n.erased, n.structure = true, true
+		return
+	case meansStructure:
+		n.structure = true
+		return
+	}
+	id := row.subject()
+	if id == "" || !storable([]byte(id)) || len(id) > keyBytes {
+		return // the list of ids tells
+	}
+	n.named.Add(id)
+	if len(n.deleted)+len(n.renamed)+len(n.uploads) > mostHints {
+		return
+	}
+	switch {
+	case what == meansDelete:
+		n.deleted[id] = true
+	case row.renames(idField):
+		n.renamed[id] = true
+	case row.upload():
+		n.uploads[id] = true
+	}
+}
+
+// ownCalls finds the user behind the token by the row that the run's own first call left.
+type ownCalls struct {
+	since string // minute
+	users map[string]bool
+}
+
+func (o *ownCalls) add(row *logRow) {
+	if row.at < o.since || row.details != "Export project information (API)" {
+		return
+	}
+	if o.users == nil {
+		o.users = map[string]bool{}
+	}
+	o.users[row.user] = true
+}
+
+// user is empty where several asked at the same time.
+func (o *ownCalls) user() string {
+	if len(o.users) != 1 {
+		return ""
+	}
+	for name := range o.users {
+		return name
+	}
+	return ""
+}
+
+// changedIDs asks which records have a change in the project's log since the mark (reference 8.1). They are names only.
+func (s *Source) changedIDs(ctx context.Context) (*extract.KeySet, error) {
+	ids := new(extract.KeySet)
+	since := earliest(s.reading.mark, s.cfg.Zone).Add(-time.Second).Format(logSecond)
+	err := s.streamIDs(ctx, s.model.snapshot, listing{since: since}, func() { ids = new(extract.KeySet) }, func(row *idRow) bool {
+		if n := ids.Len(); (n == 0 || ids.At(n-1) != string(row.id)) && storable(row.id) && len(row.id) > 0 && len(row.id) <= keyBytes {
+			ids.Add(string(row.id))
+		}
+		return true
+	})
+	ids.Sort()
+	return ids, err
+}
