@@ -56,3 +56,16 @@ func BenchmarkBatches(b *testing.B) {
 		b.SetBytes(fetch(s, p, "format=csv"+ids.String()))
 	}
 }
+
+func BenchmarkIDs(b *testing.B) {
+	p := Synthetic(Spec{Kind: Longitudinal, Records: 300_000, Fields: 40, DAGs: 3})
+	s := serve(Options{}, p)
+	for name, params := range map[string]string{"plain": "", "groups": "&exportDataAccessGroups=true"} {
+		b.Run(name, func(b *testing.B) {
+			fetch(s, p, "format=json&fields[0]=record_id"+params)
+			for b.Loop() {
+				b.SetBytes(fetch(s, p, "format=json&fields[0]=record_id"+params))
+			}
+		})
+	}
+}

@@ -199,3 +199,76 @@ func TestAnImportLeavesTheStatusAlone(t *testing.T) {
 		t.Errorf("imported %q, saved %q", gray("x"), gray("y"))
 	}
 }
+
+func TestTheRepeatedHourIsComparedAsText(t *testing.T) {
+	p := small()
+	s, now := clocked(t, p, Options{LogBounds: LogSeconds}, "America/New_York")
+	at := func(utc string) {
+		when, err := time.Parse(time.RFC3339, utc)
+		do(t, err)
+		*now = when
+	}
+	at("2026-11-01T05:50:00Z") // 01:50, still daylight saving
+	do(t, p.Set("1", "", "", 0, "int_2", "1"))
+	at("2026-11-01T06:10:00Z") // 01:10 again, twenty minutes later
+	do(t, p.Set("2", "", "", 0, "int_2", "2"))
+	at("2026-11-01T07:05:00Z") // 02:05
+	do(t, p.Set("3", "", "", 0, "int_2", "3"))
+	for _, c := range []struct{ begin, end, want string }{
+		{"2026-11-01 01:40:00", "2026-11-01 03:00:00", "1 3"}, // the later change has the smaller text
+		{"2026-11-01 01:00:00", "2026-11-01 01:40:00", "2"},
+		{"2026-11-01 01:10:00", "2026-11-01 01:50:00", ""}, // exclusive
+		{"2026-11-01 00:59:59", "2026-11-01 02:00:00", "1 2"},
+	} {
+		if got := names(t, s, p, "dateRangeBegin", c.begin, "dateRangeEnd", c.end); got != c.want {
+			t.Errorf("%+v: %q", c, got)
+		}
+	}
+	if got := loggedRecords(t, s, p, "beginTime", "2026-11-01 01:30"); got != "3 1" {
+		t.Errorf("log from 01:30: %s", got)
+	}
+}
+
+func TestTheSkippedHourIsJustText(t *testing.T) {
+	p := small()
+	s, now := clocked(t, p, Options{}, "America/New_York")
+	*now = time.Date(2026, 3, 8, 6, 59, 0, 0, time.UTC) // 01:59
+	do(t, p.Set("1", "", "", 0, "int_2", "1"))
+	*now = now.Add(time.Minute) // 03:00
+	do(t, p.Set("2", "", "", 0, "int_2", "2"))
+	for begin, want := range map[string]string{"2026-03-08 02:30:00": "2", "2026-03-08 03:00:00": "", "2026-03-08 01:58:00": "1 2"} {
+		if got := names(t, s, p, "dateRangeBegin", begin); got != want {
+			t.Errorf("%s: %q", begin, got)
+		}
+	}
+	if got := loggedRecords(t, s, p, "beginTime", "2026-03-08 02:30", "endTime", "2026-03-08 03:01"); got != "2" {
+		t.Errorf("log: %s", got)
+	}
+}
+
+func TestTheLogsBoundsLeaveTheirMinutesOutOrTakeThemInPart(t *testing.T) {
+	for rule, want := range map[LogBoundsRule]string{LogMinutes: "2", LogSeconds: "2 1"} {
+		p := small()
+		s, now := clocked(t, p, Options{LogBounds: rule}, "UTC")
+		*now = now.Add(30 * time.Second) // 17:00:30
+		do(t, p.Set("1", "", "", 0, "int_2", "1"))
+		*now = now.Add(time.Minute)
+		do(t, p.Set("2", "", "", 0, "int_2", "2"))
+		*now = now.Add(time.Minute)
+		do(t, p.Set("3", "", "", 0, "int_2", "3"))
+		if got := loggedRecords(t, s, p, "beginTime", "2026-01-15 17:00", "endTime", "2026-01-15 17:02"); got != want {
+			t.Errorf("rule %d: %s", rule, got)
+		}
+	}
+}
+
+// loggedRecords lists the record column of the log's record rows, newest first.
+func loggedRecords(t *testing.T, s *Server, p *Project, pairs ...string) string {
+	t.Helper()
+	_, body := ask(t, s, p, append([]string{"content", "log", "format", "csv", "logtype", "record"}, pairs...)...)
+	var out []string
+	for _, r := range csvRows(t, body)[1:] {
+		out = append(out, r[4])
+	}
+	return strings.Join(out, " ")
+}

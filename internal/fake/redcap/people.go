@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 )
 
 // serveDAGs answers the data access groups; refused to users bound to one.
@@ -12,12 +11,11 @@ func (c *call) serveDAGs() {
 	p := c.project
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	switch {
-	case c.user.DAG != "":
+	if c.user.DAG != "" {
 		c.fail(http.StatusBadRequest, "You do not have permission to export Data Access Groups because you have been assigned to a Data Access Group.")
 		return
-	case !c.user.DAGs:
-		c.fail(http.StatusBadRequest, noDAGRight)
+	}
+	if !c.needs(c.user.DAGs, dagRight) {
 		return
 	}
 	t := &table{
@@ -33,64 +31,53 @@ func (c *call) serveDAGs() {
 	c.reply(t)
 }
 
-const noDAGRight = "Insufficient user privileges: You must have 'API Export' privileges and 'Data Access Groups' privileges in the project."
+// What the rights are called in refusals.
+const (
+	dagRight    = "Data Access Groups"
+	userRight   = "User Rights"
+	designRight = "Project Design/Setup"
+	fileRight   = "File Repository"
+	surveyRight = "Survey Distribution Tools"
+)
 
 func (c *call) serveUserDAGs() {
 	p := c.project
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	if !c.user.DAGs {
-		c.fail(http.StatusBadRequest, noDAGRight)
+	if !c.needs(c.user.DAGs, dagRight) {
 		return
 	}
 	t := &table{columns: []string{"username", "redcap_data_access_group"}}
-	for _, u := range p.users {
+	for _, u := range p.members() {
 		t.rows = append(t.rows, []string{u.Name, u.DAG})
 	}
 	c.reply(t)
 }
 
-// mayListUsers refuses without the User Rights right.
-func (c *call) mayListUsers() bool {
-	if !c.user.UserRights {
-		c.fail(http.StatusBadRequest, "Insufficient user privileges: You must have 'API Export' privileges and 'User Rights' privileges in the project.")
-	}
-	return c.user.UserRights
-}
-
+// serveUsers answers the users with the rights that they act under: those of their role, where they have one.
 func (c *call) serveUsers() {
 	p := c.project
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	if !c.mayListUsers() {
+	if !c.needs(c.user.UserRights, userRight) {
 		return
 	}
-	t := &table{columns: strings.Split("username,email,firstname,lastname,expiration,data_access_group,data_access_group_id,design,alerts,"+
-		"user_rights,data_access_groups,reports,stats_and_charts,logging,file_repository,api_export,api_import,record_create,"+
-		"record_rename,record_delete,forms,forms_export", ",")}
-	t.numbers = map[string]bool{}
-	for _, n := range t.columns[6:20] {
-		t.numbers[n] = true
+	label := c.atLeast(14, 6, 0)
+	front := []string{"username", "email", "firstname", "lastname", "expiration", "data_access_group", "data_access_group_id"}
+	if label {
+		front = append(front, "data_access_group_label")
 	}
-	for _, u := range p.users {
-		group := ""
+	t, served := c.rightsTable(front...)
+	for _, u := range p.members() {
+		cells := []string{u.Name, u.Email, u.First, u.Last, u.Expiration, u.DAG, ""}
+		name := ""
 		if d := p.dagByUnique(u.DAG); d != nil {
-			group = strconv.Itoa(d.ID)
+			cells[6], name = strconv.Itoa(d.ID), d.Name
 		}
-		var forms, exports []string
-		for _, f := range p.forms {
-			right := "2"
-			if c.atLeast(15, 6, 0) {
-				right = "129"
-			}
-			forms = append(forms, f.Name+":"+right)
-			exports = append(exports, fmt.Sprintf("%s:%d", f.Name, u.right(f.Name)))
+		if label {
+			cells = append(cells, name)
 		}
-		t.rows = append(t.rows, []string{
-			u.Name, u.Email, u.First, u.Last, u.Expiration, u.DAG, group, bit(u.Design), "0", bit(u.UserRights), bit(u.DAGs), "1", "1",
-			bit(u.Logging), bit(u.FileRepository), bit(u.APIExport), bit(u.APIImport), "0", "0", "0",
-			strings.Join(forms, ","), strings.Join(exports, ","),
-		})
+		t.rows = append(t.rows, c.rights(cells, served, p.acting(u)))
 	}
 	c.reply(t)
 }
@@ -99,37 +86,52 @@ func (c *call) serveRoles() {
 	p := c.project
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	if !c.atLeast(11, 3, 0) {
-		c.fail(http.StatusNotImplemented, "The requested method is not implemented.")
+	if !c.has(11, 3, 0) || !c.needs(c.user.UserRights, userRight) {
 		return
 	}
-	if !c.mayListUsers() {
-		return
-	}
-	t := &table{columns: []string{"unique_role_name", "role_label"}}
+	t, served := c.rightsTable("unique_role_name", "role_label")
 	for _, r := range p.roles {
-		t.rows = append(t.rows, []string{r.Unique, r.Label})
+		u := r.As
+		if u == nil {
+			u = &User{}
+		}
+		t.rows = append(t.rows, c.rights([]string{r.Unique, r.Label}, served, u))
 	}
 	c.reply(t)
 }
 
+// serveRoleMapping answers who has which role. Users without one are in it with an empty role, as was recorded.
 func (c *call) serveRoleMapping() {
 	p := c.project
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	if !c.mayListUsers() {
+	if !c.has(11, 3, 0) || !c.needs(c.user.UserRights, userRight) {
 		return
 	}
-	t := &table{columns: []string{"username", "unique_role_name"}}
-	for _, u := range p.users {
-		t.rows = append(t.rows, []string{u.Name, u.Role})
+	t := &table{columns: []string{"username", "unique_role_name", "data_access_group"}}
+	if !c.atLeast(14, 6, 0) {
+		t.columns = t.columns[:2]
+	}
+	for _, u := range p.members() {
+		t.rows = append(t.rows, []string{u.Name, u.Role, u.DAG}[:len(t.columns)])
 	}
 	c.reply(t)
 }
 
+// serveNextName answers a name that is free; for a user in a group it begins with the group's id.
 func (c *call) serveNextName() {
 	p := c.project
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	c.text(strconv.Itoa(p.store.count() + 1))
+	prefix := ""
+	if d := p.dagByUnique(c.user.DAG); d != nil {
+		prefix = fmt.Sprintf("%d-", d.ID)
+	}
+	n := 1
+	if prefix == "" {
+		n += p.store.count()
+	}
+	for ; p.store.get(prefix+strconv.Itoa(n)) != nil; n++ {
+	}
+	c.text(prefix + strconv.Itoa(n))
 }

@@ -61,8 +61,8 @@ type plan struct {
 	cacheKey  string // "" where the answer depends on more than the record's class
 
 	names  map[string]bool // records[]; nil: all
-	begin  time.Time
-	end    time.Time
+	begin  string          // wall-clock texts as the log stores them; "": open
+	end    string
 	ranged bool
 }
 
@@ -72,7 +72,7 @@ func (c *call) planExport() (*plan, bool) {
 	pl := &plan{
 		p: p, format: c.format(), comma: ',', label: c.param("rawOrLabel") == "label", boxLabel: c.flag("exportCheckboxLabel"),
 		blankGray: c.flag("exportBlankForGrayFormStatus") && c.atLeast(12, 4, 0), eav: c.param("type") == "eav",
-		asked: map[string]bool{}, forms: map[string]*Form{}, csvHeader: !c.atLeast(17, 4, 1), hashed: c.user.deidentified(),
+		asked: map[string]bool{}, forms: map[string]*Form{}, csvHeader: !c.atLeast(17, 4, 1), hashed: p.deidentified(c.user),
 		odd: c.s.o.OddStatus,
 	}
 	if d := p.dagByUnique(c.user.DAG); d != nil {
@@ -151,18 +151,18 @@ func (c *call) planLogic(pl *plan) bool {
 	return false
 }
 
-// planRange reads the date range in the server's wall clock. A bad value is an error since 14.0.2 and was ignored before.
+// planRange reads the date range as text of the server's wall clock, which is what the log stores. A bad value is an error since 14.0.2 and was ignored before.
 func (c *call) planRange(pl *plan) bool {
 	for _, x := range []struct {
 		name string
-		to   *time.Time
+		to   *string
 	}{{"dateRangeBegin", &pl.begin}, {"dateRangeEnd", &pl.end}} {
 		if !c.p.has(x.name) {
 			continue
 		}
-		t, err := time.ParseInLocation("2006-01-02 15:04:05", c.param(x.name), pl.p.zone)
+		t, err := time.Parse("2006-01-02 15:04:05", c.param(x.name))
 		if err == nil {
-			*x.to, pl.ranged = t, true
+			*x.to, pl.ranged = t.Format(wallLayout), true
 		} else if c.atLeast(14, 0, 2) {
 			return c.refuse(x.name, []string{c.param(x.name)})
 		}
@@ -186,8 +186,7 @@ func (c *call) planColumns(pl *plan) bool {
 		return false
 	}
 	if c.flag("exportDataAccessGroups") && !c.user.DAGs && c.user.DAG == "" {
-		c.fail(http.StatusBadRequest, noDAGRight)
-		return false
+		return c.needs(false, dagRight)
 	}
 	surveys := c.flag("exportSurveyFields") && p.info.Surveys
 	var cols []column

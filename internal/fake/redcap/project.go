@@ -91,6 +91,7 @@ type Project struct {
 	rows   []mappingRow // recorded order of the form-event mapping
 	now    func() time.Time
 	zone   *time.Location
+	server *Server // nil until one serves it
 	nextEv int
 	silent bool // changes write no log rows
 }

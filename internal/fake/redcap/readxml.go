@@ -175,7 +175,7 @@ func (doc *odm) project() *Project {
 		p.addDAG(d.Name)
 	}
 	for _, r := range g.Roles {
-		p.roles = append(p.roles, Role{r.Unique, r.Name})
+		p.roles = append(p.roles, Role{Unique: r.Unique, Label: r.Name})
 	}
 	for _, f := range doc.Forms {
 		form := Form{Name: f.Name, Label: f.Label}

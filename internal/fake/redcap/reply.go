@@ -3,6 +3,7 @@ package redcap
 import (
 	"bytes"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -10,6 +11,7 @@ import (
 type table struct {
 	columns []string
 	numbers map[string]bool // columns that are JSON numbers
+	nested  map[string]bool // columns of the form name:code,name:code, which are objects in JSON and elements in XML
 	rows    [][]string
 	single  bool // one JSON object, not an array
 }
@@ -42,7 +44,7 @@ func (t *table) render(format string, csvHeader bool) []byte {
 	default:
 		b = append(b, `<?xml version="1.0" encoding="UTF-8" ?><records>`...)
 		for _, r := range t.rows {
-			b = appendXMLItem(b, t.columns, r)
+			b = t.appendItem(b, r)
 		}
 		b = append(b, "</records>"...)
 	}
@@ -70,13 +72,59 @@ func (t *table) appendObject(b []byte, cells []string) []byte {
 			b = append(b, ',')
 		}
 		b = append(appendJSONString(b, c), ':')
-		if _, err := strconv.Atoi(cells[i]); err == nil && t.numbers[c] {
+		if t.nested[c] {
+			b = appendNested(b, cells[i])
+		} else if _, err := strconv.Atoi(cells[i]); err == nil && t.numbers[c] {
 			b = append(b, cells[i]...)
 		} else {
 			b = appendJSONString(b, cells[i])
 		}
 	}
 	return append(b, '}')
+}
+
+// pairs are the names and codes of a nested cell.
+func pairs(cell string) (names, codes []string) {
+	for _, pair := range strings.Split(cell, ",") {
+		if name, code, ok := strings.Cut(pair, ":"); ok {
+			names, codes = append(names, name), append(codes, code)
+		}
+	}
+	return names, codes
+}
+
+// appendNested writes name:code pairs as an object. PHP writes an empty one as an array.
+func appendNested(b []byte, cell string) []byte {
+	names, codes := pairs(cell)
+	if len(names) == 0 {
+		return append(b, "[]"...)
+	}
+	for i, name := range names {
+		b = append(b, "{,"[min(i, 1)])
+		b = append(append(appendJSONString(b, name), ':'), codes[i]...)
+	}
+	return append(b, '}')
+}
+
+// appendItem writes one XML row.
+func (t *table) appendItem(b []byte, cells []string) []byte {
+	if len(t.nested) == 0 {
+		return appendXMLItem(b, t.columns, cells)
+	}
+	b = append(b, "<item>"...)
+	for i, c := range t.columns {
+		b = append(append(append(b, '<'), c...), '>')
+		if t.nested[c] {
+			names, codes := pairs(cells[i])
+			for j, name := range names {
+				b = append(b, "<"+name+">"+codes[j]+"</"+name+">"...)
+			}
+		} else {
+			b = appendCDATA(b, cells[i])
+		}
+		b = append(append(append(b, "</"...), c...), '>')
+	}
+	return append(b, "</item>"...)
 }
 
 // appendCSVRow writes one row, quoting as PHP's fputcsv does: also for spaces and backslashes.
@@ -148,11 +196,16 @@ func appendJSONString(b []byte, s string) []byte {
 func appendXMLItem(b []byte, columns, cells []string) []byte {
 	b = append(b, "<item>"...)
 	for i, c := range columns {
-		b = append(append(append(b, '<'), c...), "><![CDATA["...)
-		b = append(b, bytes.ReplaceAll([]byte(cells[i]), []byte("]]>"), []byte("]]]]><![CDATA[>"))...)
-		b = append(append(append(b, "]]></"...), c...), '>')
+		b = appendCDATA(append(append(append(b, '<'), c...), '>'), cells[i])
+		b = append(append(append(b, "</"...), c...), '>')
 	}
 	return append(b, "</item>"...)
+}
+
+func appendCDATA(b []byte, s string) []byte {
+	b = append(b, "<![CDATA["...)
+	b = append(b, strings.ReplaceAll(s, "]]>", "]]]]><![CDATA[>")...)
+	return append(b, "]]>"...)
 }
 
 // errorBody renders an error message in the format asked for.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"mime"
 	"mime/multipart"
 	"net/http"
@@ -22,8 +23,9 @@ type Request struct {
 	IDs                           int      // names in records[]
 	Fields, Forms, Events         []string // as asked
 	DateRange, Filter             bool
-	Variables                     int   // parameters sent
-	BodyBytes                     int64 // of the request
+	Window                        time.Duration // of a log or date range, up to now where no end is sent; without a beginning the longest there is
+	Variables                     int           // parameters sent
+	BodyBytes                     int64         // of the request
 	Status                        int
 	ResponseBytes                 int64
 	Fault                         Kind // what was done to the answer
@@ -157,7 +159,7 @@ func (p params) list(name string) []string {
 }
 
 // describe makes the Request of a call.
-func (p params) describe(r *http.Request, at time.Time, size int64) *Request {
+func (p params) describe(r *http.Request, at time.Time, size int64, zone *time.Location) *Request {
 	rq := &Request{
 		At: at, Content: p.get("content"), Action: p.get("action"), Format: p.get("format"), Type: p.get("type"),
 		IDs: len(p.list("records")), Fields: p.list("fields"), Forms: p.list("forms"), Events: p.list("events"),
@@ -172,8 +174,29 @@ func (p params) describe(r *http.Request, at time.Time, size int64) *Request {
 			rq.Params.Add(n, p.values[i])
 		}
 	}
+	rq.Window = p.window(at, zone)
 	rq.Write = writes(rq.Content, rq.Action, p.has("data") || p.has("odm") || p.has("file"))
 	return rq
+}
+
+// window measures how much time a call asks for.
+func (p params) window(now time.Time, zone *time.Location) time.Duration {
+	read := func(names ...string) (time.Time, bool) {
+		for _, n := range names {
+			for _, layout := range []string{"2006-01-02 15:04:05", "2006-01-02 15:04"} {
+				if t, err := time.ParseInLocation(layout, p.get(n), zone); err == nil {
+					return t, true
+				}
+			}
+		}
+		return now, false
+	}
+	begin, known := read("beginTime", "dateRangeBegin")
+	end, _ := read("endTime", "dateRangeEnd")
+	if !known {
+		return math.MaxInt64
+	}
+	return end.Sub(begin)
 }
 
 // writes tells whether a method changes anything at the server.

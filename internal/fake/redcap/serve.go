@@ -33,7 +33,7 @@ func (c *call) serveWrite() {
 func (c *call) serveRead() {
 	switch c.rq.Content {
 	case "version":
-		c.text(c.s.o.Version)
+		c.text(c.version.text)
 	case "project":
 		c.serveProject()
 	case "metadata":

@@ -4,52 +4,18 @@ import (
 	"compress/gzip"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 )
 
-// Options of a server. The zero value is a REDCap 14.9.1 at /api/ in UTC without limits.
-type Options struct {
-	Version      string           // default "14.9.1"
-	Path         string           // default "/api/"
-	Clock        func() time.Time // default time.Now
-	Zone         *time.Location   // the server's wall clock; default UTC
-	MaxInputVars int              // variables beyond it are dropped; default 1000, -1: no limit
-	PerMinute    int              // requests a minute per address before a lasting ban; 0: no limiter
-	Gzip         bool             // compress if the client accepts it
-	DateRange    DateRangeRule    // what records[] together with a date range does
-	BadLogic     LogicRule        // what a filterLogic that cannot be read does
-	OddStatus    bool             // REDCap 9.1: '0' for the status of forms that are not designated in a repeating event
-	Latency      time.Duration    // before each answer
-}
-
-// DateRangeRule says what records[] together with dateRangeBegin or dateRangeEnd does.
-type DateRangeRule int
-
-// What was seen is that the range is ignored; the others are what people feared or expected.
-const (
-	DateRangeIgnored DateRangeRule = iota
-	DateRangeEverything
-	DateRangeBoth
-)
-
-// LogicRule says what a filterLogic that cannot be read does.
-type LogicRule int
-
-// Both were seen.
-const (
-	LogicError LogicRule = iota
-	LogicNothing
-)
-
 // Server is the fake. It is an http.Handler and safe for concurrent use.
 type Server struct {
-	o       Options
-	version [3]int
+	o       Options // Version aside, which Upgrade changes
+	traffic traffic
 
 	mu       sync.Mutex
+	release  release
 	projects []*Project
 	requests []Request
 	faults   []*armed
@@ -74,21 +40,19 @@ func NewServer(o Options) *Server {
 	if o.MaxInputVars == 0 {
 		o.MaxInputVars = 1000
 	}
-	s := &Server{o: o}
-	for i, part := range strings.SplitN(o.Version, ".", 3) {
-		s.version[i], _ = strconv.Atoi(part)
-	}
+	s := &Server{o: o, release: releaseOf(o.Version)}
 	s.limiter.perMinute = o.PerMinute
 	return s
 }
 
-// Add serves a project; its clock and zone become the server's.
+// Add serves a project; its clock, zone and version become the server's.
 func (s *Server) Add(projects ...*Project) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range projects {
 		p.mu.Lock()
-		p.now, p.zone = s.o.Clock, s.o.Zone
+		p.now, p.zone, p.server = s.o.Clock, s.o.Zone, s
+		p.rezone()
 		p.mu.Unlock()
 		s.projects = append(s.projects, p)
 	}
@@ -118,6 +82,7 @@ func (s *Server) Requests() []Request {
 
 // ResetRequests forgets what was asked so far.
 func (s *Server) ResetRequests() {
+	s.traffic.reset()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.requests = nil
@@ -163,11 +128,13 @@ type call struct {
 	project *Project
 	user    *User
 	fault   *armed
+	version release
 }
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	now := s.o.Clock()
+	defer s.traffic.enter(now)()
 	w.Header().Set("Date", now.UTC().Format(http.TimeFormat))
 	bare := strings.TrimSuffix(s.o.Path, "/")
 	switch {
@@ -195,7 +162,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		htmlPage(w, http.StatusBadRequest, "Bad Request")
 		return
 	}
-	c := &call{s: s, w: counted, r: r, p: p, rq: p.describe(r, now, size)}
+	c := &call{s: s, w: counted, r: r, p: p, rq: p.describe(r, now, size, s.o.Zone), version: s.served()}
 	c.project, c.user = s.holder(p.get("token"))
 	if c.project != nil {
 		c.rq.Project = c.project.ID()
@@ -266,14 +233,7 @@ func (c *call) flag(name string) bool {
 }
 
 // atLeast compares the served version.
-func (c *call) atLeast(major, minor, patch int) bool {
-	for i, want := range [3]int{major, minor, patch} {
-		if have := c.s.version[i]; have != want {
-			return have > want
-		}
-	}
-	return true
-}
+func (c *call) atLeast(major, minor, patch int) bool { return c.version.atLeast(major, minor, patch) }
 
 // format is the answer's format: xml unless asked otherwise.
 func (c *call) format() string {

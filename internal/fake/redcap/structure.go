@@ -202,11 +202,7 @@ func (c *call) serveRepeating() {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	switch {
-	case !c.atLeast(8, 10, 0):
-		c.fail(http.StatusNotImplemented, "The requested method is not implemented.")
-		return
-	case !c.user.Design:
-		c.fail(http.StatusBadRequest, "Insufficient user privileges: You must have 'API Export' privileges and 'Project Design/Setup' privileges in the project.")
+	case !c.has(8, 10, 0), !c.needs(c.user.Design, designRight):
 		return
 	case !p.repeats():
 		c.fail(http.StatusBadRequest, "You cannot export repeating instruments and events because the project does not contain any repeating instruments and events")
