@@ -12,6 +12,7 @@ package redcap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -47,6 +48,7 @@ type Source struct {
 	began   time.Time // our clock before the first request
 	from    *inquiry  // where answers about the structure come from
 	reading reading
+	said    []string // for the operator, beside the structure's warnings
 	model   *model
 
 	requests, bytes int64 // of the client before the first request
@@ -74,8 +76,8 @@ func New(cfg Config) (*Source, error) {
 	if cfg.Server == "" {
 		cfg.Server = cfg.Client.Server()
 	}
-	if err := cfg.Options.check(); err != nil {
-		return nil, &extract.Error{Kind: extract.KindConfig, What: "read options", Where: cfg.Job, Cause: err}
+	if key, reason := cfg.Options.Check(); key != "" {
+		return nil, &extract.Error{Kind: extract.KindConfig, What: "read options", Where: cfg.Job, Cause: errors.New(key + " " + reason)}
 	}
 	return &Source{cfg: cfg, log: cfg.Log.With("job", cfg.Job)}, nil
 }

@@ -88,6 +88,11 @@ func (l *loader) checkKeys(c *Config, j *Job) {
 		}
 		l.add(at.wrong("skip_forms and only_forms exclude each other, and %s is at %s; write %s = [] where it should not hold", other.key, other.at, other.key))
 	}
+	if key, reason := j.Options.Check(); key != "" {
+		if n := j.set[key]; n != nil {
+			l.add(n.problem("%s", reason))
+		}
+	}
 }
 
 // checkSchemas refuses two jobs that would write the same tables.

@@ -161,11 +161,13 @@ func assign(field reflect.Value, k key, n *node) string {
 	case k.typ.Kind() == reflect.Bool:
 		field.SetBool(n.text == "true")
 	case k.typ.Kind() == reflect.Int:
-		i, err := strconv.ParseInt(n.text, 0, 32)
-		if err != nil {
-			return "must be a whole number that fits into 32 bits"
+		i, reason := wholeNumber(n)
+		if reason != "" {
+			return "must be " + reason
 		}
-		field.SetInt(i)
+		field.SetInt(int64(i))
+	case k.typ == numbersType:
+		return assignNumbers(field, n)
 	case k.typ.Kind() == reflect.Slice:
 		return assignList(field, k, n)
 	default:
@@ -186,6 +188,8 @@ func mismatch(k key, n *node) string {
 		want, word = boolKind, boolKind.String()
 	case k.typ.Kind() == reflect.Int:
 		want, word = numberKind, numberKind.String()
+	case k.typ == numbersType:
+		want, word = listKind, "a list of whole numbers such as [12, 14]"
 	case k.typ.Kind() == reflect.Slice:
 		want, word = listKind, `a list of texts such as ["a", "b"]`
 	}
@@ -223,6 +227,33 @@ func assignList(field reflect.Value, k key, n *node) string {
 			return "element " + shown(e.text) + " " + reason
 		}
 		items = append(items, e.text)
+	}
+	field.Set(reflect.ValueOf(items))
+	return ""
+}
+
+func wholeNumber(n *node) (int, string) {
+	i, err := strconv.ParseInt(n.text, 0, 32)
+	if err != nil {
+		return 0, "a whole number that fits into 32 bits"
+	}
+	return int(i), ""
+}
+
+func assignNumbers(field reflect.Value, n *node) string {
+	items := make([]int, 0, len(n.kids))
+	for _, e := range n.kids {
+		if e.kind != numberKind {
+			return "must be a list of whole numbers; one of its elements is " + e.kind.String()
+		}
+		i, reason := wholeNumber(e)
+		switch {
+		case reason != "":
+			return "has an element that is not " + reason
+		case slices.Contains(items, i):
+			return "names " + strconv.Itoa(i) + " twice"
+		}
+		items = append(items, i)
 	}
 	field.Set(reflect.ValueOf(items))
 	return ""
@@ -266,4 +297,5 @@ func (n *node) resolve(path string) string {
 var (
 	secretType   = reflect.TypeFor[Secret]()
 	durationType = reflect.TypeFor[time.Duration]()
+	numbersType  = reflect.TypeFor[[]int]()
 )

@@ -63,6 +63,12 @@ func written(v reflect.Value) string {
 			parts[i] = plain(s)
 		}
 		return strings.Join(parts, ", ")
+	case []int:
+		parts := make([]string, len(x))
+		for i, n := range x {
+			parts[i] = strconv.Itoa(n)
+		}
+		return strings.Join(parts, ", ")
 	case string:
 		return plain(x)
 	case bool:

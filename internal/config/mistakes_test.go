@@ -24,6 +24,9 @@ type mistake struct {
 	want       string // position, field, value, reason; problems apart by newlines
 }
 
+// pullable is what the reason says that pull may name.
+const pullable = "must be records or dags or users or log or log.details or participants or files or file_repository or reports"
+
 func mistakesOfForm() []mistake {
 	return []mistake{
 		{"misspelt job key", job + "shedule = '@daily'", "5:1: job.asthma.shedule: unknown key; did you mean schedule?"},
@@ -53,7 +56,7 @@ func mistakesOfForm() []mistake {
 		{"text left open", job + "records_where = \"\"\"[a] = '1'\n[b] = '2'\n", "5:1: not TOML: what begins here is not closed"},
 		{"server's header left open", pg + "[redcap.main\nurl = 'x'\n[job.b]\nsource = 'redcap.main'\ntoken = 'env:A'", "2:13: not TOML: expected ']' to close table name"},
 		{"server of a bad name", pg + "[redcap.Main]\nurl = 'https://b.example.edu/api/'\n[job.b]\nsource = 'redcap.Main'\ntoken = 'env:A'", "2:9: redcap.Main: a name is 1 to 40 lower-case letters, digits and underscores and begins with a letter"},
-		{"quote left open", job + "schema = 'a\npull = ['x']", "5:12: not TOML: literal strings cannot have new lines\n6:1: job.asthma.pull: element \"x\" must be records or dags"},
+		{"quote left open", job + "schema = 'a\npull = ['x']", "5:12: not TOML: literal strings cannot have new lines\n6:1: job.asthma.pull: element \"x\" " + pullable + ""},
 		{"list left open", job + "pull = ['records',\n[job.b]\nsource = 'redcap.man'", "5:1: not TOML: what begins here is not closed\n7:10: job.b.source = \"redcap.man\": there is no such source; did you mean redcap.main?"},
 		{"header left open", job + "[job.b\nsource = 1\n[serve]\nadmin = 2", "5:7: not TOML: expected ']' to close table name\n8:9: serve.admin = 2: must be a text in quotes, not a whole number"},
 		{"byte-order mark", "\xef\xbb\xbf" + job, "1:1: the file begins with a byte-order mark: save it as UTF-8 without one"},
@@ -113,7 +116,16 @@ func mistakesOfMeaning() []mistake {
 		{"schedule too often", job + "schedule = '@every 5s'", `5:12: job.asthma.schedule = "@every 5s": @every 5s is too often: the shortest is 1m0s`},
 		{"schedule of a zone alone", job + "schedule = 'TZ=UTC'", `5:12: job.asthma.schedule = "TZ=UTC": names a time zone and then no schedule`},
 		{"forms skipped and wanted", job + "skip_forms = ['a']\nonly_forms = ['b']", "6:1: job.asthma.only_forms: skip_forms and only_forms exclude each other, and skip_forms is at jobs.toml:5; write skip_forms = [] where it should not hold"},
-		{"pull of a later day", job + "pull = ['records', 'recrods']", `5:1: job.asthma.pull: element "recrods" must be records or dags; did you mean records?`},
+		{"pull of a later day", job + "pull = ['records', 'recrods']", `5:1: job.asthma.pull: element "recrods" ` + pullable + `; did you mean records?`},
+		{"pull of something twice", job + "pull = ['records', 'users', 'users']", `5:1: job.asthma.pull: names "users" twice`},
+		{"reports without ids", job + "pull = ['records', 'reports']", `5:1: job.asthma.pull: names "reports", and no key says which; write for instance reports = [12]: the id is in a report's address in REDCap`},
+		{"reports that are texts", job + "reports = ['12']", "5:1: job.asthma.reports: must be a list of whole numbers; one of its elements is a text in quotes"},
+		{"report that is no list", job + "reports = 12", "5:11: job.asthma.reports = 12: must be a list of whole numbers such as [12, 14], not a whole number"},
+		{"report twice", job + "reports = [12, 12]", "5:1: job.asthma.reports: names 12 twice"},
+		{"report that is none", job + "reports = [0]", "5:1: job.asthma.reports: holds 0, which is no report's id: that is in the report's address in REDCap"},
+		{"report beyond numbers", job + "reports = [99999999999]", "5:1: job.asthma.reports: has an element that is not a whole number that fits into 32 bits"},
+		{"files of an unknown kind", job + "files = 'all'", `5:9: job.asthma.files = "all": must be names or contents`},
+		{"files without records", job + "pull = ['dags']\nfiles = 'names'", `6:9: job.asthma.files = "names": asks for files where records are not pulled: the names of files stand in the records; add "records" to pull`},
 		{"identifiers", job + "identifiers = 'drop'", `5:15: job.asthma.identifiers = "drop": must be load or skip`},
 		{"stale before it began", job + "fresh_within = '-1h'", `5:16: job.asthma.fresh_within = "-1h": must be a duration above zero such as "90s", "5m" or "26h"`},
 		{"secret in the file", job + "token = '" + canary + "'", "5:9: job.asthma.token: must be a reference to a secret: env:NAME, file:PATH, cred:NAME or cmd:/PATH ARGUMENTS; a secret itself is not accepted here"},
@@ -126,7 +138,7 @@ func mistakesOfMeaning() []mistake {
 		{"password in the database's URL", "postgres.url = 'postgres://syncd:hunter2@db/warehouse'", "1:16: postgres.url: holds a password: keep the URL elsewhere and refer to it with env:NAME or file:PATH"},
 		{"password behind the database's URL", "postgres.url = 'postgres://db/warehouse?password=hunter2'", "1:16: postgres.url: holds a password: keep the URL elsewhere and refer to it with env:NAME or file:PATH"},
 		{"secret as a schedule", job + "schedule = '" + canary + "'", "5:12: job.asthma.schedule: is not understood"},
-		{"secret as a key", job + canary + " = 1", "5:1: job.asthma.[redacted]: unknown key; known here are fresh_within, identifiers, only_forms, pull, records_where, schedule, schema, skip_fields, skip_forms, source, token"},
+		{"secret as a key", job + canary + " = 1", "5:1: job.asthma.[redacted]: unknown key; known here are files, fresh_within, identifiers, only_forms, pull, records_where, reports, reread, schedule, schema, skip_fields, skip_forms, source, token"},
 		{"include of a file that is not there", pg + "include = ['more.toml']", `2:12: include = "more.toml": there is no such file`},
 		{"include that is no pattern", pg + "include = ['[']", `2:12: include = "[": is not a pattern of file names`},
 	}

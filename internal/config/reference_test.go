@@ -118,6 +118,8 @@ func typeName(k key) string {
 		return "list of `" + strings.Join(k.oneof, "`, `") + "`"
 	case len(k.oneof) > 0:
 		return "`" + strings.Join(k.oneof, "` or `") + "`"
+	case k.typ == numbersType:
+		return "list of whole numbers"
 	case k.typ.Kind() == reflect.Slice:
 		return "list of texts"
 	case k.typ.Kind() == reflect.Int:
