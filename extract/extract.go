@@ -108,11 +108,13 @@ type Proof struct {
 	Refused map[string]int
 	// Excluded are the ids counted in Refused; they must not be live.
 	Excluded *KeySet
+	// Warnings are what the Pull found beside those of the Structure, for the operator. No values.
+	Warnings []string
 	// Unproven is set, in words, where the source knows that something could not be proved.
 	Unproven string
 	// Requests, Bytes and LogRows are what the Pull and its Describe cost the upstream: requests sent, bytes of decoded
 	// answers, rows that the upstream's own log keeps of them (0 where it keeps none).
 	Requests, Bytes, LogRows int64
-	// Soft counts values outside soft ranges by rule; they are stored as they are.
+	// Soft counts values that are stored as they are although they break a rule of the source, in words: by field and rule.
 	Soft map[string]int
 }

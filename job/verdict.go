@@ -31,9 +31,7 @@ func (x *execution) prove(ctx context.Context, stored extract.Stored) error {
 			return err
 		}
 	}
-	for _, rule := range sorted(x.proof.Soft) {
-		x.warnings = append(x.warnings, fmt.Sprintf("outside the soft range, stored as it is: %s (%d)", rule, x.proof.Soft[rule]))
-	}
+	x.warnings = append(x.warnings, softWarnings(x.proof.Soft)...)
 	x.ending.Proofs = []load.Proof{ids, second}
 	x.ending.Verdict, x.ending.Reason = verdict(x.ending.Proofs, x.proof.Unproven)
 	return nil
@@ -196,7 +194,7 @@ func (t tally) add(b *extract.Batch, r *load.Result) {
 			}
 			continue
 		case b.Scope == nil || !inScope(b.Scope, c.Table):
-			n.open = n.open || c.Read > 0
+			n.open = n.open || c.Read > 0 || b.Scope == nil && brings(b, c.Table)
 		}
 		if b.Vanished {
 			n.gone += c.Deleted
@@ -206,6 +204,11 @@ func (t tally) add(b *extract.Batch, r *load.Result) {
 			n.keys -= c.Stored
 		}
 	}
+}
+
+// brings reports whether a batch has rows of a table, be it none of them this time.
+func brings(b *extract.Batch, table string) bool {
+	return slices.ContainsFunc(b.Rows, func(r *extract.Rows) bool { return r.Table.Name == table })
 }
 
 func inScope(s *extract.Scope, table string) bool {

@@ -3,8 +3,8 @@ package redcap
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"syncd/internal/pgtest"
 )
 
-// TestMain sees that the one prefetch of a pull is always joined.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain stops the one Postgres of the tests, and sees that the one prefetch of a pull is always joined.
+func TestMain(m *testing.M) { pgtest.Main(m) }

@@ -79,7 +79,7 @@ func TestValuesThatDoNotFitAreKeptBesideTheRow(t *testing.T) {
 	if len(s.rejects) > 0 {
 		t.Errorf("rejects %d, want none", len(s.rejects))
 	}
-	if proof.Soft["age above its maximum"] != 1 {
+	if len(proof.Soft) != 1 || proof.Soft["age: "+findRule(ruleAbove).message+" ("+ruleAbove+")"] != 1 {
 		t.Errorf("soft ranges %v, want one age above its maximum", proof.Soft)
 	}
 }
