@@ -200,6 +200,7 @@ type Ending struct {
 	Requests  int64
 	Bytes     int64
 	LogRows   int64 // rows that the upstream's own log keeps of the run
+	Again     bool  // of a failed run: its slot is due again, for its source is down and not the job at fault
 	Drift     int64 // rows that a full run found changed though nothing at the source had told of it
 }
 

@@ -154,7 +154,7 @@ func startSlot(ctx context.Context, tx pgx.Tx, run int64, o Order) error {
 }
 
 // settleSlot settles the slot of a run, if it has one: held is failed with reason held, cancelled is skipped, lost is
-// due again.
+// due again, and so is one whose run failed because its source is down.
 func settleSlot(ctx context.Context, tx pgx.Tx, run int64, e Ending) error {
 	state, reason := string(e.State), e.Error
 	switch e.State {
@@ -171,6 +171,10 @@ func settleSlot(ctx context.Context, tx pgx.Tx, run int64, e Ending) error {
 	case Failed:
 		if reason == "" {
 			reason = e.Reason
+		}
+		if e.Again {
+			_, err := tx.Exec(ctx, slotAgainSQL, run, reason)
+			return err
 		}
 	}
 	_, err := tx.Exec(ctx, slotSettleSQL, run, state, reason)

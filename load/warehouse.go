@@ -40,6 +40,8 @@ type Warehouse struct {
 	pool *pgxpool.Pool
 	ddl  DDL
 	log  *slog.Logger
+
+	places *entrance // of Budget
 }
 
 const oldestServer = 150000 // PostgreSQL 15
@@ -78,7 +80,7 @@ func Open(ctx context.Context, c Config) (*Warehouse, error) {
 	if err != nil {
 		return nil, fault("open warehouse", err)
 	}
-	w := &Warehouse{pool: pool, ddl: c.DDL, log: c.Log}
+	w := &Warehouse{pool: pool, ddl: c.DDL, log: c.Log, places: newEntrance(config)}
 	if w.ddl == "" {
 		w.ddl = Apply
 	}
@@ -178,7 +180,10 @@ func (w *Warehouse) check(ctx context.Context) error {
 }
 
 // Close ends all connections.
-func (w *Warehouse) Close() { w.pool.Close() }
+func (w *Warehouse) Close() {
+	w.places.close()
+	w.pool.Close()
+}
 
 // Pool returns the connections, for queries of other packages that only read.
 func (w *Warehouse) Pool() *pgxpool.Pool { return w.pool }
