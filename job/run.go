@@ -172,6 +172,7 @@ func (x *execution) attempt(ctx context.Context) error {
 		x.ending.Requests += x.proof.Requests
 		x.ending.Bytes += x.proof.Bytes
 		x.ending.LogRows += x.proof.LogRows
+		x.warnings = append(x.warnings, x.proof.Warnings...)
 	}
 	if err != nil {
 		return err

@@ -188,10 +188,14 @@ func (w *Warehouse) Close() {
 // Pool returns the connections, for queries of other packages that only read.
 func (w *Warehouse) Pool() *pgxpool.Pool { return w.pool }
 
-// Live counts the live rows of a table.
+// Live counts the live rows of a table, by the name that its source has for it.
 func (w *Warehouse) Live(ctx context.Context, schema, table string) (int64, error) {
 	var n int64
-	err := w.pool.QueryRow(ctx, "SELECT count(*) FROM "+name(schema, table)).Scan(&n)
+	var now string // it may wait to be renamed
+	if err := w.pool.QueryRow(ctx, tableNowSQL, schema, table).Scan(&now); err != nil {
+		return 0, fault("count rows of "+schema+"."+table, err)
+	}
+	err := w.pool.QueryRow(ctx, "SELECT count(*) FROM "+name(schema, now)).Scan(&n)
 	return n, fault("count rows of "+schema+"."+table, err)
 }
 

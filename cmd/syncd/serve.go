@@ -102,7 +102,7 @@ func (c *cli) planned(cfg *config.Config, log *slog.Logger) []job.Planned {
 	for _, name := range cfg.Names() {
 		j := cfg.Jobs[name]
 		all = append(all, job.Planned{
-			Name: name, Source: j.Source, Schema: j.Schema, Sync: j.Slots,
+			Name: name, Source: j.Source, Schema: j.Schema, Sync: j.Slots, Full: j.Fulls,
 			Open: func(context.Context) (extract.Source, error) { return from.of(j) },
 		})
 	}

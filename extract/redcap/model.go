@@ -71,7 +71,8 @@ type model struct {
 	lead    int              // columns before the data columns: the keys and, where it is read, the group
 	skipped map[string]bool  // instruments that are not asked for
 	meta    *metaTables
-	partial bool // some instruments only: the record's own table is left alone
+	log     *extract.Table // redcap_log; nil where it is not pulled
+	partial bool           // some instruments only: the record's own table is left alone
 }
 
 // newModel turns a snapshot into tables by DESIGN section 5.
@@ -99,6 +100,9 @@ func newModel(p *snapshot, o Options) (*model, error) {
 	m.markAbsent()
 	m.makeTables()
 	m.meta = newMetaTables(m)
+	if o.logged() {
+		m.log = m.logTable(o.logDetails())
+	}
 	return m, nil
 }
 

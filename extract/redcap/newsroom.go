@@ -37,8 +37,12 @@ func (s *Source) lookAtLog(ctx context.Context, full bool) error {
 		room.add(row, idField)
 		return nil
 	})
-	if errors.Is(err, errNoLog) {
+	switch kind := extract.KindOf(err); {
+	case errors.Is(err, errNoLog):
 		r.fresh.NoLog = true
+		return nil
+	case err != nil && ctx.Err() == nil && (kind == extract.KindGarbled || kind == extract.KindTooLarge || kind == extract.KindRefused):
+		s.said = append(s.said, "the log could not be read this time: the structure was compared instead, and changes were taken from dates and lists")
 		return nil
 	}
 	if err != nil {

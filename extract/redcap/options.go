@@ -105,8 +105,8 @@ func (o Options) pulls(name string) bool {
 func (o Options) pullsContents() bool { return o.Files == filesContents }
 
 // logged and logDetails report whether the log is pulled, and its details too: by name only.
-func (o Options) logged() bool     { return slices.Contains(o.Pull, "log") || o.logDetails() }
-func (o Options) logDetails() bool { return slices.Contains(o.Pull, "log.details") }
+func (o Options) logged() bool     { return slices.Contains(o.Pull, pullLog) || o.logDetails() }
+func (o Options) logDetails() bool { return slices.Contains(o.Pull, pullLogDetails) }
 
 // askedForms lists the instruments that a job asks for by name; nil stands for all.
 func (p *snapshot) askedForms(o Options) []string {

@@ -38,6 +38,9 @@ func (s *Source) pull(ctx context.Context, since extract.Since, hand *handoff) (
 	switch {
 	case !s.cfg.Options.pulls(pullRecords):
 		if err = s.giveMeta(hand); err == nil {
+			err = (&pull{Source: s, r: r}).giveLog(ctx)
+		}
+		if err == nil {
 			err = r.flush(s.marks())
 		}
 	case s.reading.full || s.reading.diff.all || since.Stored == nil:
@@ -50,6 +53,7 @@ func (s *Source) pull(ctx context.Context, since extract.Since, hand *handoff) (
 	}
 	requests, bytes := s.cfg.Client.Stats()
 	proof.Requests, proof.Bytes = requests-s.requests, bytes-s.bytes
+	proof.Warnings = s.said
 	proof.LogRows = proof.Requests // each answered call is a row of REDCap's log
 	return proof, nil
 }
@@ -163,6 +167,9 @@ func (p *pull) finish(ctx context.Context, since extract.Since) (*extract.Proof,
 		return nil, err
 	}
 	if err := p.giveMeta(p.r.hand); err != nil {
+		return nil, err
+	}
+	if err := p.giveLog(ctx); err != nil {
 		return nil, err
 	}
 	vanished, err := p.vanished(ctx, since.Stored)

@@ -222,6 +222,9 @@ func (m *model) tables() []*extract.Table {
 			all = append(all, p.table)
 		}
 	}
+	if m.log != nil {
+		all = append(all, m.log)
+	}
 	return append(all, m.meta.tables()...)
 }
 

@@ -25,7 +25,9 @@ type Request struct {
 	Body        []byte
 	Header      http.Header
 	MaxBody     int64 // decoded bytes of the answer; 0 is the endpoint's
-	Tries       int   // attempts in all; 0 is the endpoint's
+	// Tries is how many attempts there are in all; 0 is the endpoint's. Who sets it tries again in its own way, by asking
+	// for less perhaps: a failure is then not held against the server (Circuit).
+	Tries int
 }
 
 // String returns method and resource, so that printing a Request shows no token.
@@ -44,6 +46,9 @@ type Response struct {
 	// looks whole, and only its content can tell.
 	Framed bool
 	Date   time.Time // the server's clock, by its Date header; zero where it has none
+	// Outage may be set by read, in a few words, where the answer shows that the server is down although its status is
+	// 200: a page that says so, an error text of its database.
+	Outage string
 }
 
 // Do sends r and hands the answer to read, which is called at most once per attempt and must start afresh each
@@ -51,7 +56,8 @@ type Response struct {
 //
 // What fails for a while is tried again: no connection, a cut or late answer, 408, 429, 5xx, an error of read that
 // is of KindTransient or marked by Retry. Retry-After is honoured up to five minutes. Other errors of read are
-// returned as they are. A cancelled ctx ends it at once; its cause is in the error's chain.
+// returned as they are. A cancelled ctx ends it at once; its cause is in the error's chain. Where the endpoint's circuit
+// knows that the server is down nothing is sent, and ErrDown is in the chain.
 func (c *Client) Do(ctx context.Context, r Request, read func(*Response) error) error {
 	if r.Method == "" {
 		r.Method = http.MethodPost
@@ -60,11 +66,23 @@ func (c *Client) Do(ctx context.Context, r Request, read func(*Response) error) 
 	if err != nil {
 		return err
 	}
-	return c.retry(ctx, r, func() error {
-		return c.attempt(ctx, r, target, read)
+	own := r.Tries > 0
+	if err := c.admit(ctx, &r); err != nil {
+		return c.locate(err, r, target)
+	}
+	outage := ""
+	err = c.retry(ctx, r, func() error {
+		outage = ""
+		return c.attempt(ctx, r, target, func(resp *Response) error {
+			err := read(resp)
+			outage = resp.Outage
+			return err
+		})
 	}, func(err error) error {
 		return c.locate(err, r, target)
 	})
+	c.settle(ctx, own, outage, err)
+	return err
 }
 
 // target resolves the path of r below the endpoint's; it cannot leave it.

@@ -45,7 +45,7 @@ func body(b io.Reader, header ...string) below {
 
 type budgetFunc func(context.Context) error
 
-func (f budgetFunc) Wait(ctx context.Context) error { return f(ctx) }
+func (f budgetFunc) Wait(ctx context.Context) (func(), error) { return func() {}, f(ctx) }
 
 func TestPacedAsksTheBudgetBeforeItSends(t *testing.T) {
 	var order []string

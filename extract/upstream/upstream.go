@@ -16,6 +16,7 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -35,6 +36,7 @@ const (
 	defaultTries   = 5
 	// idleTimeout ends a body of which nothing comes for so long.
 	idleTimeout = 60 * time.Second
+	unversioned = "dev"
 )
 
 // Endpoint says which server a Client talks to.
@@ -44,7 +46,9 @@ type Endpoint struct {
 	Version string // of syncd, for the User-Agent
 	// Budget is waited for before each attempt and shared by all clients of a host. nil is no limit, which is
 	// for loopback only.
-	Budget  Budget
+	Budget Budget
+	// Circuit is asked before each request and told how it ended. nil lets every request through.
+	Circuit Circuit
 	MaxBody int64 // decoded bytes of one answer; 0 is 64 MiB
 	Tries   int   // attempts in all for one request; 0 is 5
 	// Wait is before the second attempt, and grows from there; 0 is a second. Tests make it short.
@@ -123,14 +127,15 @@ func defaults(e Endpoint) Endpoint {
 	if e.Wait <= 0 {
 		e.Wait = firstWait
 	}
-	if e.Version == "" {
-		e.Version = "dev"
-	}
+	e.Version = cmp.Or(e.Version, unversioned)
 	if e.Log == nil {
 		e.Log = slog.New(slog.DiscardHandler)
 	}
 	return e
 }
+
+// Agent returns the User-Agent that is sent with every request.
+func Agent(version, contact string) string { return agent(cmp.Or(version, unversioned), contact) }
 
 func agent(version, contact string) string {
 	if contact == "" {

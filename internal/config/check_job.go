@@ -76,6 +76,7 @@ func (l *loader) checkKeys(c *Config, j *Job) {
 		}
 		j.Slots = slots
 	}
+	l.checkFull(c, j)
 	if n := j.set["schema"]; n != nil && n.kind == textKind {
 		if reason := badName(j.Schema); reason != "" {
 			l.add(n.problem("%s", reason))
@@ -93,6 +94,25 @@ func (l *loader) checkKeys(c *Config, j *Job) {
 			l.add(n.problem("%s", reason))
 		}
 	}
+}
+
+// checkFull finds when full runs are due.
+func (l *loader) checkFull(c *Config, j *Job) {
+	n, spec := j.set["full"], j.Full
+	if n == nil && j.set["schedule"] != nil {
+		spec = "weekly"
+	}
+	switch spec {
+	case "", "never":
+		return
+	case "weekly":
+		spec = schedule.Weekly(j.Name)
+	}
+	slots, err := schedule.Parse(spec, c.Zone, l.schedules...)
+	if err != nil && n != nil {
+		l.add(n.bad(err))
+	}
+	j.Fulls = slots
 }
 
 // checkSchemas refuses two jobs that would write the same tables.

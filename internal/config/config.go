@@ -76,6 +76,7 @@ type Job struct {
 	Source      string        `toml:"source" otherwise:"required" doc:"What is pulled: redcap.NAME."`
 	Token       Secret        `toml:"token" otherwise:"the file named as the job in the server's tokens folder" doc:"Reference to the project's API token."`
 	Schedule    string        `toml:"schedule" otherwise:"none: the job runs by hand only" doc:"When the job is due: five cron fields, @hourly, @daily, @weekly, @monthly, @yearly or @every 30m. CRON_TZ=Zone in front overrides the zone."`
+	Full        string        `toml:"full" otherwise:"weekly, where there is a schedule" doc:"When every record is read and compared, whatever the source says of changes: a spec as of schedule, weekly (a night and hour that follow from the job's name, none between 1 and 4 o'clock), or never."`
 	Schema      string        `toml:"schema" otherwise:"the job's name" doc:"Schema of the warehouse that holds the tables. No two jobs share one."`
 	FreshWithin time.Duration `toml:"fresh_within" otherwise:"no bound" doc:"How old the last good run may be before status calls the job stale: 26h."`
 	redcap.Options
@@ -83,6 +84,7 @@ type Job struct {
 	Name   string             `toml:"-"`
 	Server *Server            `toml:"-"`
 	Slots  *schedule.Schedule `toml:"-"` // of Schedule; nil where there is none
+	Fulls  *schedule.Schedule `toml:"-"` // of Full; nil where there is none
 
 	node *node
 	set  settings
