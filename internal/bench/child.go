@@ -31,11 +31,12 @@ type warehouse struct {
 }
 
 // sync runs the binary as a user would, from a checkpoint on.
-func (w *warehouse) sync(ctx context.Context) (child, error) {
+func (w *warehouse) sync(ctx context.Context, more ...string) (child, error) {
 	if _, err := w.conn.Exec(ctx, "CHECKPOINT"); err != nil {
 		return child{}, err
 	}
 	cmd := exec.CommandContext(ctx, w.bench.binary, "-c", filepath.Join(w.dir, "jobs.toml"), "sync", "bench")
+	cmd.Args = append(cmd.Args, more...)
 	out, err := w.measure(cmd)
 	if err != nil {
 		return out, fmt.Errorf("syncd sync: %w", err)

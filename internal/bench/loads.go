@@ -63,7 +63,7 @@ func (b *bench) round(ctx context.Context, project *redcap.Project) (r round, er
 	if err != nil {
 		return r, err
 	}
-	if r.same, err = w.sync(ctx); err != nil {
+	if r.same, err = w.sync(ctx, "--full"); err != nil {
 		return r, err
 	}
 	if r.wal, err = w.since(ctx, lsn); err != nil {
@@ -75,8 +75,11 @@ func (b *bench) round(ctx context.Context, project *redcap.Project) (r round, er
 	if err := change(project, b.rows, b.made); err != nil {
 		return r, err
 	}
-	b.front.render()
-	r.few, err = w.sync(ctx)
+	b.front.forget()
+	if _, err = w.sync(ctx, "--full", "--dry-run"); err != nil { // asks what the run will ask, so that it is rendered before
+		return r, err
+	}
+	r.few, err = w.sync(ctx, "--full")
 	return r, err
 }
 

@@ -50,6 +50,11 @@ func run(ctx context.Context, s settings) error {
 			return err
 		}
 	}
+	if s.wants("B4") || s.wants("B5") {
+		if err := b.ticks(ctx); err != nil {
+			return err
+		}
+	}
 	if s.wants("B8") {
 		return b.memory(ctx)
 	}

@@ -43,15 +43,19 @@ func (b *bench) load(ctx context.Context, p *redcap.Project) (child, error) {
 	return w.sync(ctx)
 }
 
-// change edits one record in a hundred: one value of one field.
-func change(p *redcap.Project, rows, round int) error {
-	field := ""
+// changeable is a field of a project that takes any text.
+func changeable(p *redcap.Project) string {
 	for _, f := range p.Fields() {
 		if f.Type == "notes" || f.Type == "text" && f.Validation == "" && f.Name != p.RecordField() {
-			field = f.Name
-			break
+			return f.Name
 		}
 	}
+	return ""
+}
+
+// change edits one record in a hundred: one value of one field.
+func change(p *redcap.Project, rows, round int) error {
+	field := changeable(p)
 	for i := 1; i <= rows; i += 100 {
 		if err := p.Set(fmt.Sprint(i), "", "", 0, field, fmt.Sprintf("changed %d in round %d", i, round)); err != nil {
 			return fmt.Errorf("change record: %w", err)

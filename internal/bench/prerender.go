@@ -57,17 +57,6 @@ func (p *prerendered) ask(r *http.Request) *answer {
 	return &answer{header: rec.Header(), body: rec.Body.Bytes()}
 }
 
-// render asks every question again that was heard before, after the source has changed.
-func (p *prerendered) render() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for question := range p.answers {
-		r := httptest.NewRequest(http.MethodPost, "/api/", bytes.NewReader([]byte(question)))
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		p.answers[question] = p.ask(r)
-	}
-}
-
 // forget frees the answers.
 func (p *prerendered) forget() {
 	p.mu.Lock()
