@@ -127,42 +127,6 @@ func query(ts *testscript.TestScript, q string) string {
 	return got
 }
 
-// changeFake changes a project at the source, or asks the source what was asked of it.
-func changeFake(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) == 0 {
-		ts.Fatalf("usage: fake set|delete|delete-half|reads-only ...")
-	}
-	w := of(ts)
-	switch verb, args := args[0], args[1:]; verb {
-	case "reads-only":
-		ts.Check(w.fake.ReadOnly())
-	case "set":
-		p := w.projects[args[0]]
-		ts.Check(p.Set(args[1], "", "", 0, freeText(p, args[2]), args[3]))
-	case "delete":
-		ts.Check(w.projects[args[0]].Delete(args[1]))
-	case "delete-half":
-		for i := 1; i <= 30; i++ {
-			ts.Check(w.projects[args[0]].Delete(strconv.Itoa(i)))
-		}
-	default:
-		ts.Fatalf("fake %s: not known", verb)
-	}
-}
-
-// freeText names a field that takes any text; "note" in a script stands for the first of them.
-func freeText(p *redcap.Project, name string) string {
-	if name != "note" {
-		return name
-	}
-	for _, f := range p.Fields() {
-		if f.Form == "form_1" && f.Name != p.RecordField() && (f.Type == "notes" || f.Type == "text" && f.Validation == "") {
-			return f.Name
-		}
-	}
-	return name
-}
-
 // exitCodeIs runs a command and checks its exit code: exitcode CODE COMMAND...
 func exitCodeIs(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
