@@ -14,7 +14,7 @@ import (
 var (
 	errClassic     = errors.New("the project is classic: it has no arms and events")
 	errNoRepeats   = errors.New("nothing in the project repeats")
-	errNoAPI       = errors.New("the token has no permission to use the API")
+	errNoAPI       = errors.New("the token was refused: the account of its user is expired or suspended, or has lost its API right, or the token was regenerated")
 	errNoGroups    = errors.New("the token's user lacks the Data Access Groups right")
 	errBoundUser   = errors.New("the token's user is in a data access group")
 	errNoRight     = errors.New("the token's user lacks a right")
@@ -62,8 +62,9 @@ func sayings() []saying {
 }
 
 const (
-	nextToken = "Ask the project's administrator for a new token of a user with the API Export right, put it where " +
-		"the job's token is read from, and run: syncd check"
+	nextToken = "In this order: ask REDCap's administrator whether the account of the token's user is expired or suspended; " +
+		"look in the project's User Rights whether it has API Export; compare the token with the one on the project's API page. " +
+		"Put a new token where the job's token is read from, and run: syncd check"
 	nextGroups = "Give the token's user the Data Access Groups right and take the user out of any group, or leave dags " +
 		"out of the job's pull."
 	nextRights = "Give the token's user in REDCap's User Rights: API Export, Full Data Set on every instrument, no data " +
@@ -94,9 +95,9 @@ func Judge(r *upstream.Refusal) *extract.Error {
 		if isHTML(body) {
 			return &extract.Error{Kind: extract.KindRights, Cause: &judged{errBanned, r}, Next: nextBan}
 		}
-		return joined(said(body, extract.KindAuth), r, nextToken)
+		return joined(refusedToken(body), r, "")
 	case http.StatusUnauthorized:
-		return joined(said(body, extract.KindAuth), r, nextToken)
+		return joined(refusedToken(body), r, "")
 	case http.StatusBadRequest:
 		return joined(said(body, extract.KindRefused), r, "")
 	case http.StatusNotFound, http.StatusNotImplemented:
@@ -107,6 +108,16 @@ func Judge(r *upstream.Refusal) *extract.Error {
 		}
 	}
 	return nil
+}
+
+// refusedToken judges the message of a refusal; one that is not known is about the token: REDCap words it by its own
+// language, and has one text for all three causes.
+func refusedToken(body []byte) *extract.Error {
+	e := said(body, extract.KindAuth)
+	if e.Cause == errOther {
+		e.Cause, e.Next = errNoAPI, nextToken
+	}
+	return e
 }
 
 // judged keeps what was said together with the refusal that carried it.
@@ -147,6 +158,26 @@ func checkBody(body []byte) ([]byte, *extract.Error) {
 		return nil, &extract.Error{Kind: extract.KindGarbled, Cause: errHTML, Next: nextPage}
 	}
 	return body, nil
+}
+
+// outage says in a few words that an answer with status 200 comes from a server that is down: a page of maintenance or of a
+// proxy, the words of a database that cannot be reached. What PHP prints about one request is none.
+func outage(body []byte) string {
+	_, fault := checkBody(body)
+	switch {
+	case fault == nil:
+		return ""
+	case fault.Kind == extract.KindTransient:
+		return fault.Cause.Error()
+	case fault.Cause == errHTML && !printedByPHP(body):
+		return errHTML.Error()
+	}
+	return ""
+}
+
+func printedByPHP(body []byte) bool {
+	head := bytes.ToLower(firstBytes(bytes.TrimLeft(body, "\xEF\xBB\xBF \t\r\n")))
+	return bytes.HasPrefix(head, []byte("<br")) || bytes.HasPrefix(head, []byte("<b>"))
 }
 
 // errorText judges a body that turned out not to be data: known words decide, else cause and KindGarbled.

@@ -86,6 +86,7 @@ func (s *Source) ask(ctx context.Context, q question, buf *bytes.Buffer) (*answe
 		if q.format != "csv" && len(bytes.TrimSpace(buf.Bytes())) == 0 { // a busy server (reference 2.4)
 			return upstream.Retry(&extract.Error{Kind: extract.KindGarbled, Cause: errBlank})
 		}
+		r.Outage = outage(buf.Bytes())
 		return nil
 	})
 	if err != nil {
