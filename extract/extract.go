@@ -87,6 +87,9 @@ type Stored interface {
 	Values(ctx context.Context, t *Table, column string, yield func(key, value string) error) error
 	// SameValues reports whether those pairs, joined by JoinKey, are exactly pairs, which is sorted.
 	SameValues(ctx context.Context, t *Table, column string, pairs *KeySet) (bool, error)
+	// Cells yields, of the live rows of t, the named columns as text, NULL as the empty text; of those only whose first key
+	// column, which is then text, is one of keys, unless keys is nil. The slice is reused. The order is that of the key.
+	Cells(ctx context.Context, t *Table, keys, columns []string, yield func(cells []string) error) error
 }
 
 // Proof is what a source can prove about a finished Pull; the run compares it with the warehouse and

@@ -18,6 +18,7 @@ type filling struct {
 	keys   [][]string
 	ids    []string // what keys point into
 	reject []extract.Reject
+	files  []seenFile
 	since  time.Time // when its first record was added
 	most   int       // rows of one table
 	out    extract.Batch
@@ -55,7 +56,7 @@ func (f *filling) reset() {
 	for i, t := range f.m.live {
 		f.list[i] = f.rows[t].rows
 	}
-	f.keys, f.ids, f.reject = f.keys[:0], f.ids[:0], f.reject[:0]
+	f.keys, f.ids, f.reject, f.files = f.keys[:0], f.ids[:0], f.reject[:0], f.files[:0]
 }
 
 // empty reports whether there is nothing to hand on.
@@ -70,7 +71,10 @@ func (f *filling) full(now func() time.Time) bool {
 }
 
 func (f *filling) over(now time.Time) bool {
-	rows, bytes := 0, 0 // rows of the longest table
+	if ft := f.m.files; ft != nil && ft.content != nil && len(f.files) >= filesAtOnce {
+		return true
+	}
+	rows, bytes := len(f.files), 0 // rows of the longest table
 	for _, r := range f.list {
 		rows = max(rows, r.Len())
 		bytes += r.Bytes()

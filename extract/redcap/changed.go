@@ -277,6 +277,9 @@ func (m *model) only(forms map[string]bool) *model {
 	if len(some.forms) == 0 {
 		return nil
 	}
+	if m.files != nil {
+		some.live = append(some.live, m.files.file)
+	}
 	some.partial = true
 	return &some
 }

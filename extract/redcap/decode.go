@@ -21,7 +21,8 @@ type decoder struct {
 	missing [][]byte
 	fields  map[string]*column // fields that a bound may name
 	ids     *check             // of the record ids; nil where any will do
-	other   []byte             // scratch
+	files   map[*form][]fileColumn
+	other   []byte // scratch
 	own     struct{ event, form, instance []byte }
 }
 
@@ -35,6 +36,7 @@ func newDecoder(m *model, now time.Time) *decoder {
 			d.missing = append(d.missing, []byte(c.code))
 		}
 	}
+	d.files = m.fileColumns()
 	d.fields, d.ids = map[string]*column{}, idCheck(&m.fields[0])
 	for _, f := range m.forms {
 		for _, c := range f.columns {
@@ -169,9 +171,12 @@ func (d *decoder) exists(fl *formLayout, r int) bool {
 
 // write appends a row to each part of an instrument.
 func (d *decoder) write(f *filling, fl *formLayout, r int, id string, event, instance []byte) {
+	twice := false
 	for i, p := range fl.form.parts {
 		tr := f.rows[p.table]
+		dead := len(tr.dead)
 		tr.begin(id, event, instance, true)
+		twice = twice || len(tr.dead) > dead
 		rows := tr.rows
 		if d.m.lead == 4 {
 			d.plain(rows, groupColumnName, d.text(r, d.l.dag))
@@ -185,6 +190,9 @@ func (d *decoder) write(f *filling, fl *formLayout, r int, id string, event, ins
 			d.cell(rows, c, r, d.sheet.cell(r, places[j]))
 		}
 		rows.End()
+	}
+	if d.files != nil {
+		d.noteFiles(f, fl, r, id, event, instance, twice)
 	}
 }
 

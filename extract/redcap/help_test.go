@@ -3,6 +3,7 @@ package redcap
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -169,6 +170,23 @@ func (s *store) SameValues(ctx context.Context, t *extract.Table, column string,
 	err := s.Values(ctx, t, column, func(key, value string) error { stored.Add(extract.JoinKey(key, value)); return nil })
 	stored.Sort()
 	return stored.Digest() == pairs.Digest(), err
+}
+
+func (s *store) Cells(_ context.Context, t *extract.Table, keys, columns []string, yield func([]string) error) error {
+	rows := s.of(t).rows
+	for _, key := range slices.Sorted(maps.Keys(rows)) {
+		if keys != nil && !slices.Contains(keys, extract.SplitKey(key)[0]) {
+			continue
+		}
+		cells := make([]string, len(columns))
+		for i, c := range columns {
+			cells[i] = rows[key][c]
+		}
+		if err := yield(cells); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *store) Keys(_ context.Context, t *extract.Table, yield func(string) error) error {

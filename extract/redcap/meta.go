@@ -133,10 +133,11 @@ func (m *model) eventTable() *metaTable {
 func (m *model) instrumentTable() *metaTable {
 	return &metaTable{
 		table: metaTableOf("redcap_instrument", "Instruments in project order, those that this job leaves out included",
-			metaColumn{"*instrument_name", txt}, metaColumn{"ordinal", num}, metaColumn{"instrument_label", txt}, metaColumn{"repeats", txt}),
+			metaColumn{"*instrument_name", txt}, metaColumn{"ordinal", num}, metaColumn{"instrument_label", txt}, metaColumn{"repeats", txt},
+			metaColumn{"is_survey", yes}),
 		rows: func(add func(...string)) {
 			for i, in := range m.instruments {
-				add(in.name, strconv.Itoa(i+1), plainLabel(in.label), m.repeats(in.name))
+				add(in.name, strconv.Itoa(i+1), plainLabel(in.label), m.repeats(in.name), m.isSurvey(in.name))
 			}
 		},
 	}
@@ -263,33 +264,11 @@ func (m *model) groupTable() *metaTable {
 	}
 }
 
-// batch makes the whole-table batch of a structure table. Where a key stands twice the later row counts.
+// batch makes the whole-table batch of a structure table.
 func (t *metaTable) batch() *extract.Batch {
-	rows := extract.NewRows(t.table)
-	keys := t.table.Keys()
-	var all [][]string
-	at := map[string]int{}
-	t.rows(func(cells ...string) {
-		key := extract.JoinKey(cells[:keys]...)
-		if i, twice := at[key]; twice {
-			rows.Duplicates++
-			all[i] = slices.Clone(cells)
-			return
-		}
-		at[key] = len(all)
-		all = append(all, slices.Clone(cells))
-	})
-	for _, cells := range all {
-		rows.Begin()
-		for i, c := range t.table.Columns {
-			appendMeta(rows, c, cells[i])
-		}
-		rows.End()
-	}
-	return &extract.Batch{
-		Rows:  []*extract.Rows{rows},
-		Scope: &extract.Scope{Tables: []*extract.Table{t.table}, Reason: "gone from the project's structure"},
-	}
+	var all []metaRow
+	t.rows(func(cells ...string) { all = append(all, metaRow{cells: slices.Clone(cells)}) })
+	return wholeTable(t.table, all, "gone from the project's structure")
 }
 
 func appendMeta(rows *extract.Rows, c extract.Column, text string) {

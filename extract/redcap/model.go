@@ -72,6 +72,7 @@ type model struct {
 	skipped map[string]bool  // instruments that are not asked for
 	meta    *metaTables
 	log     *extract.Table // redcap_log; nil where it is not pulled
+	files   *fileTables    // nil where files are not pulled
 	partial bool           // some instruments only: the record's own table is left alone
 }
 
@@ -99,6 +100,9 @@ func newModel(p *snapshot, o Options) (*model, error) {
 	}
 	m.markAbsent()
 	m.makeTables()
+	if m.files = m.newFileTables(o); m.files != nil {
+		m.live = append(m.live, m.files.file)
+	}
 	m.meta = newMetaTables(m)
 	if o.logged() {
 		m.log = m.logTable(o.logDetails())

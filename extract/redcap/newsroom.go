@@ -10,10 +10,10 @@ import (
 
 // newsroom is what the log told about a time since the last good run.
 type newsroom struct {
-	named     *extract.KeySet // records that were written or deleted
-	deleted   map[string]bool // of those, with a row that says deleted
-	renamed   map[string]bool // of those, perhaps a new name
-	uploads   map[string]bool // of those, with a file put or taken away
+	named     *extract.KeySet   // records that were written or deleted
+	deleted   map[string]bool   // of those, with a row that says deleted
+	renamed   map[string]bool   // of those, perhaps a new name
+	uploads   map[string]string // of those, with a file put or taken away: the last minute
 	structure bool
 	erased    bool
 }
@@ -26,10 +26,13 @@ const mostHints = 100_000
 func (s *Source) lookAtLog(ctx context.Context, full bool) error {
 	r := &s.reading
 	r.fresh.NoLog, r.fresh.Logged = r.known.NoLog, r.known.Logged
+	if r.fresh.Token == r.known.Token {
+		r.fresh.User = r.known.User
+	}
 	if r.mark.IsZero() || r.known.NoLog && !full && !r.wary {
 		return nil
 	}
-	room := &newsroom{named: new(extract.KeySet), deleted: map[string]bool{}, renamed: map[string]bool{}, uploads: map[string]bool{}}
+	room := &newsroom{named: new(extract.KeySet), deleted: map[string]bool{}, renamed: map[string]bool{}, uploads: map[string]string{}}
 	own := ownCalls{since: s.wall(s.began).Add(-time.Minute).Format(logMinute)}
 	idField := r.known.Field
 	err := s.readLog(ctx, earliest(r.mark, s.cfg.Zone).Truncate(time.Minute), time.Time{}, func(row *logRow) error {
@@ -50,9 +53,9 @@ func (s *Source) lookAtLog(ctx context.Context, full bool) error {
 	}
 	r.fresh.NoLog = false
 	room.named.Sort()
-	r.told, r.fresh.User = room, own.user()
-	if r.fresh.User == "" && r.fresh.Token == r.known.Token {
-		r.fresh.User = r.known.User
+	r.told = room
+	if user := own.user(); user != "" {
+		r.fresh.User = user
 	}
 	return nil
 }
@@ -83,8 +86,17 @@ func (n *newsroom) add(row *logRow, idField string) {
 	case row.renames(idField):
 		n.renamed[id] = true
 	case row.upload():
-		n.uploads[id] = true
+		n.uploads[id] = max(n.uploads[id], row.at)
 	}
+}
+
+// uploaded is when the log last told of a file of the record, and empty where it did not. Where it told of more than is
+// remembered, any record that it named may have had one, at any time.
+func (n *newsroom) uploaded(id string) string {
+	if at, ok := n.uploads[id]; ok || len(n.deleted)+len(n.renamed)+len(n.uploads) <= mostHints || !n.named.Has(id) {
+		return at
+	}
+	return "9999"
 }
 
 // ownCalls finds the user behind the token by the row that the run's own first call left.

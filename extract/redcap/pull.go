@@ -31,7 +31,7 @@ func (s *Source) Pull(ctx context.Context, since extract.Since, yield func(*extr
 }
 
 func (s *Source) pull(ctx context.Context, since extract.Since, hand *handoff) (*extract.Proof, error) {
-	s.viewed = since.Marks[markView]
+	s.viewed, s.stored = since.Marks[markView], since.Stored
 	r := s.newReader(hand, s.model)
 	proof := &extract.Proof{Full: true}
 	var err error
@@ -39,6 +39,9 @@ func (s *Source) pull(ctx context.Context, since extract.Since, hand *handoff) (
 	case !s.cfg.Options.pulls(pullRecords):
 		if err = s.giveMeta(hand); err == nil {
 			err = (&pull{Source: s, r: r}).giveLog(ctx)
+		}
+		if err == nil {
+			err = s.giveExtras(ctx, hand)
 		}
 		if err == nil {
 			err = r.flush(s.marks())
@@ -170,6 +173,9 @@ func (p *pull) finish(ctx context.Context, since extract.Since) (*extract.Proof,
 		return nil, err
 	}
 	if err := p.giveLog(ctx); err != nil {
+		return nil, err
+	}
+	if err := p.giveExtras(ctx, p.r.hand); err != nil {
 		return nil, err
 	}
 	vanished, err := p.vanished(ctx, since.Stored)

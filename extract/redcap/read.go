@@ -1,6 +1,7 @@
 package redcap
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"time"
@@ -32,6 +33,8 @@ type reader struct {
 	pending []string        // listed, asked for twice, not returned
 	desks   [2]desk         // one for the response in hand, one for that under way
 	turn    int
+
+	download bytes.Buffer // a file
 
 	done, total int64
 
@@ -252,6 +255,9 @@ func (r *reader) use(i item, without int) error {
 func (r *reader) flush(marks []extract.Mark) error {
 	if r.fill.empty() && len(marks) == 0 {
 		return nil
+	}
+	if err := r.fillFiles(r.hand.ctx); err != nil {
+		return err
 	}
 	b := r.fill.batch()
 	b.Marks, b.Again, b.Drift, b.Done, b.Total = marks, r.again, r.drift, r.done, r.total

@@ -28,6 +28,7 @@ type snapshot struct {
 	groupColumn  groupColumn
 	bound        bool // the token's user is in a data access group and sees no other
 	missing      []choice
+	design       *design // what the project XML tells; nil where it may not be read
 	longitudinal bool
 	some         []string // the instruments that are asked for by this reading; nil: those of the options
 	header       []string // of a record export; nil where the server shows none
@@ -48,7 +49,7 @@ const (
 func (s *Source) steps() []func(context.Context, *snapshot) error {
 	return []func(context.Context, *snapshot) error{
 		s.readDictionary, s.readInstruments, s.readExportNames,
-		s.readEvents, s.readRepeating, s.readGroups, s.readHeader,
+		s.readEvents, s.readRepeating, s.readProjectXML, s.readGroups, s.readHeader,
 	}
 }
 

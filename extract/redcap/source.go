@@ -50,6 +50,9 @@ type Source struct {
 	reading reading
 	said    []string // for the operator, beside the structure's warnings
 	model   *model
+	extras  []extra
+	content *contents      // nil where no contents of files are pulled
+	stored  extract.Stored // what the warehouse holds; nil until Pull
 
 	requests, bytes int64 // of the client before the first request
 }
@@ -103,6 +106,10 @@ func (s *Source) Describe(ctx context.Context, since extract.Since) (*extract.St
 		}
 	}
 	s.model = m
+	more, err := s.describeExtras(ctx, p)
+	if err != nil {
+		return nil, err
+	}
 	offset, _ := s.cfg.Client.Clock()
 	return &extract.Structure{
 		Identity: extract.Identity{
@@ -112,7 +119,7 @@ func (s *Source) Describe(ctx context.Context, since extract.Since) (*extract.St
 			Version: p.version,
 			Clock:   offset,
 		},
-		Tables:   m.tables(),
+		Tables:   append(m.tables(), more...),
 		Renames:  s.reading.diff.renames,
 		RenameID: s.reading.renameID(),
 		Warnings: p.warnings,

@@ -60,6 +60,11 @@ func (Nothing) SameValues(_ context.Context, _ *extract.Table, _ string, pairs *
 	return pairs.Len() == 0, nil
 }
 
+// Cells implements extract.Stored.
+func (Nothing) Cells(context.Context, *extract.Table, []string, []string, func([]string) error) error {
+	return nil
+}
+
 var since = extract.Since{Full: true, Stored: Nothing{}}
 
 // pull describes a fresh source and pulls it.
