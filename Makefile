@@ -7,10 +7,10 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GOBUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
-.PHONY: help demo test check bench crash release image build setup clean docs
+.PHONY: help demo test check bench crash prove-redcap release image build setup clean docs
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## compile bin/syncd
 	@$(GOBUILD) -o $(BIN) ./cmd/syncd
@@ -36,6 +36,9 @@ bench: setup ## figures as ratios against COPY in the same run (about ten minute
 crash: setup ## kill the process at every write of a run and look at what is left
 	@SYNCD_CRASH=all $(GO) test -count=1 -timeout 60m -run 'TestCrash|TestFrozen' -v ./cmd/syncd
 	@$(GO) test -count=1 -timeout 60m ./migrations -run 'FiveStarts|Killed|Cut|GoesOn' -step 1 -rounds 100
+
+prove-redcap: setup ## 2,000 random histories of REDCap projects, with faults and crashes, against the truth after every run
+	@SYNCD_HISTORIES=2000 $(GO) test -count=1 -run 'TestHistories$$' -timeout 120m -v ./cmd/syncd
 
 image: ## a static container image FROM scratch; BUILDER=IMAGE names the one with Go to build in
 	@docker build --build-arg VERSION=$(VERSION) $(if $(BUILDER),--build-arg BUILDER=$(BUILDER)) -t syncd:$(VERSION) -t syncd:latest .

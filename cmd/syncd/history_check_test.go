@@ -1,0 +1,289 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	fake "syncd/internal/fake/redcap"
+)
+
+// misstep is something that a run should not have left, or not have said.
+type misstep struct{ kind, text string }
+
+// Kinds of findings.
+const (
+	divergence  = "divergence"
+	wrongDelete = "wrong delete"
+	movedTime   = "_changed_at"
+	wrongEnd    = "ending"
+)
+
+// review is the look at what a run has left: the truth, the tables after it, and what may be otherwise, for a stated reason.
+type review struct {
+	w       *realm
+	truth   *truth
+	before  *contentsOf // after the last good run; nil before the first
+	after   *contentsOf
+	view    sight
+	excused map[string]string // records whose rows may differ, and why
+	held    bool              // rows of records that are gone may still be there
+	blurred func(uid string) bool
+	found   []misstep
+}
+
+func (v *review) find(kind, format string, args ...any) {
+	v.found = append(v.found, misstep{kind, fmt.Sprintf(format, args...)})
+}
+
+// compare holds every live table against the truth.
+func (v *review) compare() {
+	for _, form := range slices.Sorted(maps.Keys(v.truth.forms)) {
+		tables := v.after.of(form)
+		switch {
+		case v.view.form(form) == fake.ExportNone:
+			continue // it stays as it was last seen: steady looks at that
+		case len(tables) == 0:
+			v.find(divergence, "form %s has no table", form)
+		}
+		for _, t := range tables {
+			v.compareTable(t, v.truth.forms[form])
+		}
+	}
+	v.compareRecords()
+	v.covered()
+}
+
+// of are the tables of an instrument.
+func (c *contentsOf) of(form string) []*heldTable {
+	var out []*heldTable
+	for _, name := range slices.Sorted(maps.Keys(c.tables)) {
+		if t := c.tables[name]; t.source == form && !t.retired && name != "redcap_record" {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+func (v *review) compareTable(t *heldTable, want map[rowKey]*trueRow) {
+	for _, key := range sortedKeys(want) {
+		row, found := t.rows[key]
+		switch {
+		case v.excused[key.record] != "":
+		case !found && want[key].certain:
+			v.find(divergence, "%s: row %v is missing", t.name, key)
+		case found:
+			v.compareRow(t, key, want[key], row)
+		}
+	}
+	for _, key := range sortedKeys(t.rows) {
+		_, wanted := want[key]
+		_, exists := v.truth.records[key.record]
+		left := v.held || notYet(v.w, "hidden rows go") != ""
+		if !wanted && v.excused[key.record] == "" && !(left && !exists) {
+			v.find(divergence, "%s: row %v is not at the source", t.name, key)
+		}
+	}
+}
+
+func (v *review) compareRow(t *heldTable, key rowKey, want *trueRow, row *heldRow) {
+	for i, col := range t.columns {
+		c := v.truth.fields[col.source]
+		switch {
+		case col.key, col.source == "": // retired
+		case col.source == "redcap_data_access_group":
+			if v.view.groups && !sameText(row.cells[i], want.group) {
+				v.find(divergence, "%s: row %v: group is %s, want %q", t.name, key, show(row.cells[i]), want.group)
+			}
+		case c == nil:
+			v.find(divergence, "%s: column %s is of no field", t.name, col.name)
+		case !v.view.shows(c): // it stays as it was last seen: steady looks at that
+		default:
+			wrong := c.verdictOn(want.cells[col.source], col.pgType, row.cells[i], row.notes["_missing."+col.name], row.notes["_nonconforming."+col.name], v.w.codes)
+			if wrong != "" {
+				v.find(divergence, "%s: row %v: %s (%s) %s", t.name, key, col.name, col.pgType, wrong)
+			}
+			if asked := c.pgType(); asked != col.pgType && !wider(asked, col.pgType) && !v.after.pending[t.name+"."+col.name] {
+				v.find(divergence, "%s: column %s is %s, the dictionary asks for %s, and nothing waits", t.name, col.name, col.pgType, asked)
+			}
+		}
+	}
+}
+
+func sameText(have *string, want string) bool {
+	return have == nil && want == "" || have != nil && *have == want && want != ""
+}
+
+// compareRecords holds the table of records against the truth. Which records there are is known without any log.
+func (v *review) compareRecords() {
+	t := v.after.tables["redcap_record"]
+	if t == nil {
+		v.find(divergence, "there is no table redcap_record")
+		return
+	}
+	for _, id := range slices.Sorted(maps.Keys(v.truth.records)) {
+		want := v.truth.records[id]
+		row, found := t.rows[rowKey{record: id, instance: 1}]
+		switch {
+		case !found && strings.HasPrefix(v.excused[id], "during"):
+		case !found:
+			v.find(divergence, "redcap_record: %q is missing", id)
+		case v.excused[id] == "":
+			for i, col := range t.columns {
+				text, read := map[string]string{
+					"redcap_data_access_group": want.group, "redcap_survey_identifier": want.survey, "arms": strings.Join(want.arms, ","),
+				}[col.source]
+				if read && (col.source != "redcap_data_access_group" || v.view.groups) && !sameText(row.cells[i], text) {
+					v.find(divergence, "redcap_record: %q: %s is %s, want %q", id, col.name, show(row.cells[i]), text)
+				}
+			}
+		}
+	}
+	for _, key := range sortedKeys(t.rows) {
+		if v.truth.records[key.record] == nil && !v.held && !strings.HasPrefix(v.excused[key.record], "during") {
+			v.find(divergence, "redcap_record: %q is not at the source", key.record)
+		}
+	}
+}
+
+// covered checks that every column of the export that can be seen is one live column of its instrument.
+func (v *review) covered() {
+	for _, name := range slices.Sorted(maps.Keys(v.truth.fields)) {
+		c, n := v.truth.fields[name], 0
+		for _, t := range v.after.of(c.form) {
+			for _, col := range t.columns {
+				if col.source == name {
+					n++
+				}
+			}
+		}
+		if timed := c.field == nil && !c.status; n != 1 && v.view.shows(c) && !(timed && len(v.truth.records) == 0) {
+			v.find(divergence, "the column %s of the export is in %d columns of form %s", name, n, c.form)
+		}
+	}
+}
+
+// steady compares the tables after a run with those after the last good one, row by row under names that no renaming
+// changes: what did not change has kept its times, what went is gone at the source, and what cannot be seen has stayed.
+func (v *review) steady() {
+	if v.before == nil {
+		return
+	}
+	there := v.trueKeys()
+	for _, uid := range slices.Sorted(maps.Keys(v.w.formsMade())) {
+		old, now := v.before.made(uid), v.after.made(uid)
+		if old == nil || now == nil || v.blurred(uid) {
+			continue
+		}
+		rows := map[rowKey]*heldRow{}
+		for key, row := range now.rows {
+			rows[v.after.names.keyIn(uid, key)] = row
+		}
+		for _, key := range sortedKeys(old.rows) {
+			same := v.before.names.keyIn(uid, key)
+			row, found := rows[same]
+			switch {
+			case found:
+				v.steadyRow(uid, key, old, now, old.rows[key], row)
+			case there[uid][same] && v.excused[key.record] == "":
+				v.find(wrongDelete, "%s: row %v went, and is at the source", old.name, key)
+			}
+		}
+	}
+}
+
+// steadyRow compares one row before and after.
+func (v *review) steadyRow(uid string, key rowKey, oldTable, nowTable *heldTable, old, now *heldRow) {
+	was, is := oldTable.cellsOf(old, v.before.names), nowTable.cellsOf(now, v.after.names)
+	had, has := oldTable.sources(v.before.names), nowTable.sources(v.after.names)
+	changed, appeared := "", false // what came back or was moved here need not move times: it may be what it was
+	for name := range had {
+		if has[name] != "" && was[name] != is[name] {
+			changed = name
+			if had[name] != has[name] && old.changed == now.changed {
+				return // another type spells a value in another way
+			}
+			if c := v.truth.fields[has[name]]; c != nil && !v.view.shows(c) && v.excused[key.record] == "" && notYet(v.w, "notes stay") == "" {
+				v.find(divergence, "%s: row %v: %s cannot be seen, and changed from %q to %q", nowTable.name, key, name, was[name], is[name])
+			}
+		}
+	}
+	for name := range has {
+		field, _, _ := strings.Cut(name, "___")
+		if had[name] == "" && is[name] != "" && v.w.since.identity[field] == 0 {
+			appeared = true
+		}
+	}
+	switch {
+	case changed == "" && !appeared && old.changed != now.changed && !(notYet(v.w, "notes stay") != "" && len(had) > len(has)):
+		v.find(movedTime, "%s: row %v has not changed, and its _changed_at moved (%s)", nowTable.name, key, uid)
+	case changed != "" && old.changed == now.changed && !v.retyped(oldTable, nowTable):
+		v.find(divergence, "%s: row %v: %s changed, and its _changed_at did not", nowTable.name, key, changed)
+	}
+}
+
+func (v *review) retyped(old, now *heldTable) bool {
+	types := map[string]string{}
+	for _, c := range old.columns {
+		types[v.before.names.column(c.source)] = c.pgType
+	}
+	for _, c := range now.columns {
+		if was, known := types[v.after.names.column(c.source)]; known && was != c.pgType {
+			return true
+		}
+	}
+	return false
+}
+
+// sources are the live columns under names that no renaming changes, with the names they have now.
+func (t *heldTable) sources(n names) map[string]string {
+	out := map[string]string{}
+	for _, c := range t.columns {
+		if c.source != "" && !c.key {
+			out[n.column(c.source)] = c.source
+		}
+	}
+	return out
+}
+
+// trueKeys are the keys of the rows that are certain at the source, by form and under names that no renaming changes.
+func (v *review) trueKeys() map[string]map[rowKey]bool {
+	out := map[string]map[rowKey]bool{"redcap_record": {}}
+	n := v.w.names
+	for form, rows := range v.truth.forms {
+		keys := map[rowKey]bool{}
+		for key, row := range rows {
+			if row.certain {
+				keys[n.keyIn(form, key)] = true
+			}
+		}
+		out[n.forms[form]] = keys
+	}
+	for id := range v.truth.records {
+		out["redcap_record"][rowKey{id, "", 1}] = true
+	}
+	return out
+}
+
+// formsMade are all forms that ever were, by uid, and the table of records.
+func (w *realm) formsMade() map[string]bool {
+	out := map[string]bool{"redcap_record": true}
+	for _, uid := range w.names.forms {
+		out[uid] = true
+	}
+	return out
+}
+
+// made is the live table of what was made under a name; of an instrument in parts the first.
+func (c *contentsOf) made(uid string) *heldTable {
+	if uid == "redcap_record" {
+		return c.tables[uid]
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.tables)) {
+		if t := c.tables[name]; !t.retired && name != "redcap_record" && c.names.forms[t.source] == uid {
+			return t
+		}
+	}
+	return nil
+}
