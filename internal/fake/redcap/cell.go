@@ -14,7 +14,7 @@ func (pl *plan) belongs(e *Event, r *row, form *Form) bool {
 	if r.form != "" {
 		return r.form == form.key
 	}
-	if !e.has(form) {
+	if !pl.p.has(e, form) {
 		return false
 	}
 	_, alone := e.repeating[form.key]
@@ -82,6 +82,10 @@ func (pl *plan) cell(col *column, rec *record, e *Event, r *row, filled bool) st
 		return pl.status(value)
 	case colField:
 		return pl.value(col.field, rec, value)
+	case colTimestamp:
+		if pl.shift[col.form.Name] {
+			return shiftDate(value, rec.id)
+		}
 	}
 	return value
 }
@@ -162,10 +166,13 @@ func (pl *plan) value(f *Field, rec *record, v string) string {
 	if v == "" {
 		return ""
 	}
+	if f.Type == "file" && pl.documents {
+		return "[document]"
+	}
 	if pl.decimal != 0 && (f.Type == "calc" || strings.HasPrefix(f.Validation, "number")) && isDecimal(v) {
 		v = strings.NewReplacer(".", string(pl.decimal), ",", string(pl.decimal)).Replace(v)
 	}
-	if pl.shift && strings.HasPrefix(f.Validation, "date") {
+	if pl.shift[f.Form] && strings.HasPrefix(f.Validation, "date") {
 		v = shiftDate(v, rec.id)
 	}
 	if pl.label {

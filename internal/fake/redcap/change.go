@@ -24,12 +24,30 @@ func (p *Project) Set(record, event, instrument string, instance int, field, val
 
 // SetMany is Set for several fields at once, in one log row.
 func (p *Project) SetMany(record string, at Place, values map[string]string) error {
-	return p.save(record, at, values, true, "")
+	return p.save(record, at, values, saving{status: true})
 }
 
 // Import stores values as an API import does: a form's status is stored only if it is among the values.
 func (p *Project) Import(record string, at Place, values map[string]string) error {
-	return p.save(record, at, values, false, "(API) ")
+	return p.save(record, at, values, saving{how: "(API) "})
+}
+
+// ImportFile stores values as the import tool of the user interface does.
+func (p *Project) ImportFile(record string, at Place, values map[string]string) error {
+	return p.save(record, at, values, saving{how: "(import) "})
+}
+
+// Recalculate stores values of calculated fields as the server does by itself.
+func (p *Project) Recalculate(record string, at Place, values map[string]string) error {
+	return p.save(record, at, values, saving{how: "(Auto calculation) ", user: "SYSTEM"})
+}
+
+// saving says how values came in, as the log words it.
+type saving struct {
+	noun   string // default "record "
+	how    string
+	user   string
+	status bool // a form that is saved for the first time becomes Incomplete
 }
 
 // AddRecord creates a record with values in its first place. It fails if the record exists.
@@ -40,22 +58,24 @@ func (p *Project) AddRecord(record string, values map[string]string) error {
 	if known {
 		return fmt.Errorf("add record %s: it exists already", record)
 	}
-	return p.save(record, Place{}, values, true, "")
+	return p.save(record, Place{}, values, saving{status: true})
 }
 
-func (p *Project) save(id string, at Place, values map[string]string, status bool, how string) error {
+func (p *Project) save(id string, at Place, values map[string]string, how saving) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if id == "" {
 		return fmt.Errorf("save record: no name")
 	}
 	keys := p.columnKeys()
-	rec, action, kind := p.store.get(id), "Update record ", kindEdit
+	rec, action, kind := p.store.get(id), "Update ", kindEdit
 	if rec == nil {
-		rec, action, kind = &record{id: id}, "Create record ", kindAdd
-		rec.find(p.events[0].ID, "", 0, !p.events[0].Repeats)
+		rec, action, kind = &record{id: id}, "Create ", kindAdd
+		if e := p.eventAt(at); e != nil {
+			rec.find(e.ID, "", 0, !e.Repeats)
+		}
 	} else {
-		rec = rec.clone()
+		rec = p.editable(rec)
 	}
 	r, err := p.place(rec, at, true)
 	if err != nil {
@@ -69,26 +89,50 @@ func (p *Project) save(id string, at Place, values map[string]string, status boo
 			return fmt.Errorf("save record: no field %s", name)
 		}
 		details = append(details, k.store(r, value))
-		if status && k.form != nil && r.values[k.form.key+"_complete"] == "" {
+		if how.status && k.form != nil && r.values[k.form.key+"_complete"] == "" {
 			r.values[k.form.key+"_complete"] = "0"
 		}
 	}
-	prefix := ""
-	if at.Instance > 0 {
-		prefix = fmt.Sprintf("[instance = %d] ", at.Instance)
+	if how.noun == "" {
+		how.noun = "record "
 	}
 	p.store.put(rec)
-	p.writeLog(logRow{kind: kind, action: action + how + id, details: prefix + strings.Join(details, ", "), record: id, dag: rec.dag})
+	p.writeLog(logRow{
+		kind: kind, user: how.user, action: action + how.noun + how.how + id, details: at.instance() + strings.Join(details, ", "),
+		record: id, dag: rec.dag,
+	})
 	return nil
+}
+
+// editable is a copy of a record as the structure of now shows it.
+func (p *Project) editable(rec *record) *record {
+	if homes := p.homes(); homes != nil {
+		rec = p.settled(rec, homes)
+	}
+	return rec.clone()
+}
+
+// instance is how the log names an instance in front of its details.
+func (at Place) instance() string {
+	if at.Instance == 0 {
+		return ""
+	}
+	return fmt.Sprintf("[instance = %d] ", at.Instance)
+}
+
+// eventAt is the event that a place names: the first where it names none.
+func (p *Project) eventAt(at Place) *Event {
+	if at.Event == "" {
+		return p.events[0]
+	}
+	return p.event(at.Event)
 }
 
 // place finds a row of a record.
 func (p *Project) place(rec *record, at Place, make_ bool) (*row, error) {
-	e := p.events[0]
-	if at.Event != "" {
-		if e = p.event(at.Event); e == nil {
-			return nil, fmt.Errorf("no event %s", at.Event)
-		}
+	e := p.eventAt(at)
+	if e == nil {
+		return nil, fmt.Errorf("no event %s", at.Event)
 	}
 	key := ""
 	if at.Instrument != "" {
@@ -101,6 +145,9 @@ func (p *Project) place(rec *record, at Place, make_ bool) (*row, error) {
 	instance := at.Instance
 	if instance == 0 && (key != "" || e.Repeats) {
 		instance = 1
+	}
+	if make_ && !p.fits(e, &row{event: e.ID, form: key, instance: instance}) {
+		return nil, fmt.Errorf("event %s has no place for instrument %q, instance %d", e.Unique, at.Instrument, at.Instance)
 	}
 	return rec.find(e.ID, key, instance, make_), nil
 }
@@ -177,95 +224,6 @@ func mapKeys(m map[string]string) func(func(string) bool) {
 	}
 }
 
-// Delete deletes a record.
-func (p *Project) Delete(record string) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	r := p.store.get(record)
-	if r == nil {
-		return fmt.Errorf("delete record %s: there is none", record)
-	}
-	p.store.remove(record)
-	p.writeLog(logRow{kind: kindDelete, action: "Delete record " + record, details: p.fields[0].Name + " = '" + record + "'", record: record, dag: r.dag})
-	return nil
-}
-
-// DeleteTraceless deletes a record together with its log rows, as delete_logging does.
-func (p *Project) DeleteTraceless(record string) error {
-	if err := p.Delete(record); err != nil {
-		return err
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for i := range p.log {
-		if p.log[i].record == record {
-			p.log[i].hidden = true
-		}
-	}
-	return nil
-}
-
-// DeleteRow deletes one instance, or one event of a record.
-func (p *Project) DeleteRow(record string, at Place) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	rec := p.store.get(record)
-	if rec == nil {
-		return fmt.Errorf("delete row: no record %s", record)
-	}
-	rec = rec.clone()
-	r, err := p.place(rec, at, false)
-	if err != nil || r == nil {
-		return fmt.Errorf("delete row of record %s: there is none (%v)", record, err)
-	}
-	rec.rows = slices.DeleteFunc(rec.rows, func(x *row) bool { return x == r })
-	p.store.put(rec)
-	p.writeLog(logRow{kind: kindEdit, action: "Update record " + record, details: fmt.Sprintf("[instance = %d] delete %s", at.Instance, at.Instrument), record: record, dag: rec.dag})
-	return nil
-}
-
-// Rename gives a record another name. The log shows it as an update of the new name whose details name the record-id field.
-func (p *Project) Rename(old, name string) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	rec := p.store.get(old)
-	if rec == nil || p.store.get(name) != nil || name == "" {
-		return fmt.Errorf("rename record %s: there is none, or %s is taken", old, name)
-	}
-	rec = rec.clone()
-	rec.id = name
-	p.store.remove(old)
-	p.store.put(rec)
-	p.writeLog(logRow{kind: kindEdit, action: "Update record " + name, details: p.fields[0].Name + " = '" + name + "'", record: name, dag: rec.dag})
-	return nil
-}
-
-// SetGroup moves a record into a data access group, by its unique name; "" takes it out.
-func (p *Project) SetGroup(record, group string) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	rec, d := p.store.get(record), p.dagByUnique(group)
-	if rec == nil || (d == nil && group != "") {
-		return fmt.Errorf("set group of record %s: no such record or group", record)
-	}
-	rec = rec.clone()
-	rec.dag = 0
-	if d != nil {
-		rec.dag = d.ID
-	}
-	p.store.put(rec)
-	p.manage("Assign record to Data Access Group (redcap_data_access_group = '"+group+"')", record)
-	return nil
-}
-
-// EraseAll erases all data, leaving no delete row per record.
-func (p *Project) EraseAll() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.store.clear()
-	p.manage("Erase all data", "")
-}
-
 // Silently runs changes that write no log rows: a plug-in, or somebody at the database.
 func (p *Project) Silently(changes func()) {
 	set := func(v bool) {
@@ -276,46 +234,6 @@ func (p *Project) Silently(changes func()) {
 	set(true)
 	defer set(false)
 	changes()
-}
-
-// Records returns the names of all records in export order; Count how many there are.
-func (p *Project) Records() []string {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	var out []string
-	p.store.each(p.store.snapshot(), func(e entry) bool {
-		if e.record != nil {
-			out = append(out, e.record.id)
-		} else {
-			out = append(out, p.store.gen.id(e.pos))
-		}
-		return true
-	})
-	return out
-}
-
-// Count returns how many records there are.
-func (p *Project) Count() int {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	return p.store.count()
-}
-
-// Value returns what is stored, by the names that Set takes.
-func (p *Project) Value(record string, at Place, field string) (string, bool) {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	rec := p.store.get(record)
-	k, ok := p.columnKeys()[field]
-	if rec == nil || !ok {
-		return "", false
-	}
-	r, err := p.place(rec, at, false)
-	if err != nil || r == nil {
-		return "", false
-	}
-	v, ok := r.values[k.key]
-	return v, ok
 }
 
 // manage writes a log row of the Manage/Design kind and marks the structure as changed.

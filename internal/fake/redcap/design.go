@@ -23,11 +23,12 @@ func (p *Project) AddField(f Field) error {
 func (p *Project) RemoveField(name string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	n := len(p.fields)
-	p.fields = slices.DeleteFunc(slices.Clone(p.fields), func(f *Field) bool { return f.Name == name })
-	if len(p.fields) == n {
-		return fmt.Errorf("remove field %s: there is none", name)
+	f := p.field(name)
+	if f == nil || f == p.fields[0] {
+		return fmt.Errorf("remove field %s: there is none, or it is the record id", name)
 	}
+	p.fields = slices.DeleteFunc(slices.Clone(p.fields), func(x *Field) bool { return x == f })
+	p.bury(fieldKey, f.Name, f.key)
 	p.manage("Delete project field", "")
 	return nil
 }
@@ -50,9 +51,19 @@ func (p *Project) ChangeField(name string, change func(*Field)) error {
 	if next.Name != name && p.field(next.Name) != nil {
 		return fmt.Errorf("change field %s: %s is taken", name, next.Name)
 	}
+	if next.Form != f.Form && (f == p.fields[0] || p.form(next.Form) == nil) {
+		return fmt.Errorf("change field %s: it cannot go to form %s", name, next.Form)
+	}
+	p.reshaped = p.reshaped || next.Form != f.Form
 	next.options = optionsOf(&next)
 	p.fields = slices.Clone(p.fields)
 	p.fields[slices.Index(p.fields, f)] = &next
+	for i := range p.reports {
+		if at := slices.Index(p.reports[i].Fields, name); at >= 0 {
+			p.reports[i].Fields = slices.Clone(p.reports[i].Fields)
+			p.reports[i].Fields[at] = next.Name
+		}
+	}
 	p.manage("Edit project field", "")
 	return nil
 }
@@ -62,9 +73,10 @@ func (p *Project) MoveField(name, after string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	f, to := p.field(name), p.field(after)
-	if f == nil || to == nil {
-		return fmt.Errorf("move field %s: no such fields", name)
+	if f == nil || to == nil || f == p.fields[0] || f == to {
+		return fmt.Errorf("move field %s: no such fields, or it is the record id", name)
 	}
+	p.reshaped = p.reshaped || f.Form != to.Form
 	moved := *f
 	moved.Form = to.Form
 	fields := slices.DeleteFunc(slices.Clone(p.fields), func(x *Field) bool { return x == f })
@@ -91,12 +103,19 @@ func (p *Project) AddForm(form Form, fields ...Field) error {
 	return nil
 }
 
-// RemoveForm removes an instrument and its fields.
+// RemoveForm removes an instrument and its fields. The data stay, and the rights that users had to it stay listed.
 func (p *Project) RemoveForm(name string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.form(name) == nil {
-		return fmt.Errorf("remove form %s: there is none", name)
+	form := p.form(name)
+	if form == nil || p.fields[0].Form == name {
+		return fmt.Errorf("remove form %s: there is none, or it holds the record id", name)
+	}
+	p.dropForm(form)
+	for _, f := range p.fields {
+		if f.Form == name {
+			p.bury(fieldKey, f.Name, f.key)
+		}
 	}
 	p.forms = slices.DeleteFunc(slices.Clone(p.forms), func(f *Form) bool { return f.Name == name })
 	p.fields = slices.DeleteFunc(slices.Clone(p.fields), func(f *Field) bool { return f.Form == name })
@@ -104,7 +123,67 @@ func (p *Project) RemoveForm(name string) error {
 	return nil
 }
 
-// RenameForm renames an instrument; its data move along.
+// dropForm takes an instrument out of the events; its data stay stored.
+func (p *Project) dropForm(form *Form) {
+	p.reshaped = true
+	p.bury(formKey, form.Name, form.key)
+	for _, e := range p.events {
+		delete(e.forms, form.key)
+		delete(e.repeating, form.key)
+		e.repeatingPlaced = slices.DeleteFunc(slices.Clone(e.repeatingPlaced), func(key string) bool { return key == form.key })
+	}
+	p.rows = slices.DeleteFunc(slices.Clone(p.rows), func(r mappingRow) bool { return r.form == form.key })
+}
+
+// UploadDictionary replaces the dictionary, whose forms are those that the fields name, in that order. A field of a
+// known name keeps its data; one of a new name has none, even if it stands where another stood before.
+func (p *Project) UploadDictionary(fields ...Field) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	names, ended := map[string]bool{}, map[string]bool{}
+	for i, f := range fields {
+		if i > 0 && fields[i-1].Form != f.Form {
+			ended[fields[i-1].Form] = true
+		}
+		if !validFieldName(f.Name) || names[f.Name] || f.Form == "" || ended[f.Form] {
+			return fmt.Errorf("upload dictionary: field %s: not a name, twice, or apart from its form", f.Name)
+		}
+		names[f.Name] = true
+	}
+	if len(fields) == 0 {
+		return fmt.Errorf("upload dictionary: no fields")
+	}
+	known, forms := map[string]*Field{}, p.forms
+	for _, f := range p.fields {
+		if known[f.Name] = f; !names[f.Name] {
+			p.bury(fieldKey, f.Name, f.key)
+		}
+	}
+	p.fields, p.forms = nil, nil
+	for _, f := range fields {
+		if at := slices.IndexFunc(forms, func(x *Form) bool { return x.Name == f.Form }); at >= 0 && p.form(f.Form) == nil {
+			p.forms = append(p.forms, forms[at])
+		}
+		p.addForm(Form{Name: f.Form})
+		if old := known[f.Name]; old != nil {
+			f.key = old.key
+		} else {
+			f.key = p.freshKey(fieldKey, f.Name)
+		}
+		f.options = optionsOf(&f)
+		p.fields = append(p.fields, &f)
+	}
+	for _, form := range forms {
+		if p.form(form.Name) == nil {
+			p.dropForm(form)
+		}
+	}
+	p.reshaped = true
+	p.manage("Upload data dictionary", "")
+	return nil
+}
+
+// RenameForm renames an instrument; its data and everybody's rights to it move along.
 func (p *Project) RenameForm(old, name string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -113,6 +192,7 @@ func (p *Project) RenameForm(old, name string) error {
 		return fmt.Errorf("rename form %s: there is none, or %s is taken", old, name)
 	}
 	form.Name = name
+	p.renameRights(old, name)
 	p.fields = slices.Clone(p.fields)
 	for i, f := range p.fields {
 		if f.Form == old {
@@ -137,142 +217,6 @@ func (p *Project) SetSurvey(form string, on bool) error {
 	p.info.Surveys = p.info.Surveys || on
 	p.manage("Modify survey info", "")
 	return nil
-}
-
-// MakeLongitudinal turns a classic project longitudinal: all its forms are designated in its one event.
-func (p *Project) MakeLongitudinal() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.info.Longitudinal = true
-	for _, f := range p.forms {
-		p.designate(p.events[0], f)
-	}
-	p.manage("Modify project settings", "")
-}
-
-// AddEvent adds an event to an arm and returns its unique name.
-func (p *Project) AddEvent(name string, arm int, forms ...string) (string, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.info.Longitudinal {
-		return "", fmt.Errorf("add event: the project is classic")
-	}
-	e := p.addEvent(Event{Name: name, Arm: arm, forms: map[string]bool{}})
-	for _, f := range forms {
-		form := p.form(f)
-		if form == nil {
-			return "", fmt.Errorf("add event: no form %s", f)
-		}
-		p.designate(e, form)
-	}
-	p.manage("Create event", "")
-	return e.Unique, nil
-}
-
-// RenameEvent renames an event: its unique name changes, its id does not. The new unique name is returned.
-func (p *Project) RenameEvent(unique, name string) (string, error) {
-	return p.onEvent("rename event", unique, "Edit event", func(e *Event) error {
-		e.Unique = ""
-		e.Name, e.Unique = name, p.uniqueEvent(name, e.Arm)
-		return nil
-	})
-}
-
-// RemoveEvent removes an event; the data in it stay unseen.
-func (p *Project) RemoveEvent(unique string) error {
-	_, err := p.onEvent("remove event", unique, "Delete event", func(e *Event) error {
-		p.events = slices.DeleteFunc(slices.Clone(p.events), func(x *Event) bool { return x == e })
-		return nil
-	})
-	return err
-}
-
-// Designate makes a form part of an event, or takes it out; data of a form taken out are not exported any more.
-func (p *Project) Designate(unique, form string, on bool) error {
-	_, err := p.onEvent("designate form", unique, "Perform instrument-event mappings", func(e *Event) error {
-		f := p.form(form)
-		if f == nil {
-			return fmt.Errorf("no form %s", form)
-		}
-		if on {
-			p.designate(e, f)
-			return nil
-		}
-		delete(e.forms, f.key)
-		p.rows = slices.DeleteFunc(slices.Clone(p.rows), func(r mappingRow) bool { return r.event == e.ID && r.form == f.key })
-		return nil
-	})
-	return err
-}
-
-// RepeatForm makes a form repeat on its own in an event ("" in classic projects).
-func (p *Project) RepeatForm(unique, form, label string) error {
-	_, err := p.onEvent("repeat form", unique, "Set up repeating instruments/events", func(e *Event) error {
-		f := p.form(form)
-		if f == nil {
-			return fmt.Errorf("no form %s", form)
-		}
-		e.repeat(f, label)
-		return nil
-	})
-	return err
-}
-
-// RepeatEvent makes a whole event repeat.
-func (p *Project) RepeatEvent(unique string) error {
-	_, err := p.onEvent("repeat event", unique, "Set up repeating instruments/events", func(e *Event) error {
-		e.Repeats = true
-		return nil
-	})
-	return err
-}
-
-func (p *Project) onEvent(what, unique, details string, change func(*Event) error) (string, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	e := p.events[0]
-	if unique != "" {
-		e = p.event(unique)
-	}
-	if e == nil {
-		return "", fmt.Errorf("%s: no event %s", what, unique)
-	}
-	if err := change(e); err != nil {
-		return "", fmt.Errorf("%s: %w", what, err)
-	}
-	p.manage(details, "")
-	return e.Unique, nil
-}
-
-// AddDAG adds a data access group and returns its unique name.
-func (p *Project) AddDAG(name string) string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	d := p.addDAG(name)
-	p.manage("Create data access group", "")
-	return d.Unique
-}
-
-// RenameDAG renames a group, which changes its unique name; users stay bound to it.
-func (p *Project) RenameDAG(unique, name string) (string, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	at := slices.IndexFunc(p.dags, func(d DAG) bool { return d.Unique == unique })
-	if at < 0 {
-		return "", fmt.Errorf("rename group %s: there is none", unique)
-	}
-	id := p.dags[at].ID
-	fresh := *p.addDAG(name)
-	p.dags = slices.Clone(p.dags[:len(p.dags)-1])
-	fresh.ID = id
-	p.dags[at] = fresh
-	for _, u := range p.users {
-		if u.DAG == unique {
-			u.DAG = fresh.Unique
-		}
-	}
-	p.manage("Rename data access group", "")
-	return fresh.Unique, nil
 }
 
 // SetCodes sets the project's missing-data codes.

@@ -2,6 +2,7 @@ package redcap
 
 import (
 	"bytes"
+	"net/http"
 	"slices"
 	"sync"
 )
@@ -51,11 +52,22 @@ type export struct {
 
 // serveRecords answers content=record.
 func (c *call) serveRecords() {
+	c.project.mu.RLock()
+	defer c.project.mu.RUnlock()
+	if w, ok := c.wished(); ok {
+		c.export(w)
+	}
+}
+
+// export answers rows. The project's lock is held.
+func (c *call) export(w wish) {
 	p := c.project
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	pl, ok := c.planExport()
+	pl, ok := c.planExport(&w)
 	if !ok {
+		return
+	}
+	if pl.format == "odm" {
+		c.fail(http.StatusNotImplemented, "The requested method is not implemented.")
 		return
 	}
 	x := &export{plan: pl, c: c}
@@ -78,7 +90,7 @@ func (x *export) visit() {
 		return
 	}
 	arms := []int{0}
-	if len(x.p.arms) > 1 {
+	if x.p.info.Longitudinal && len(x.p.arms) > 1 {
 		arms = arms[:0]
 		for _, a := range x.p.arms {
 			arms = append(arms, a.Number)
@@ -197,11 +209,10 @@ func (x *export) renderClass(pos, key, arm int) [][]byte {
 
 // rows writes a record's rows in export order.
 func (x *export) rows(rec *record, arm int) {
+	rec = x.p.settled(rec, x.homes)
 	for _, r := range x.p.sorted(rec.rows) {
-		e := x.p.eventByID(r.event)
-		switch {
-		case e == nil, arm != 0 && e.Arm != arm, x.events != nil && !x.events[e.ID],
-			r.form != "" && (x.forms[r.form] == nil || !x.asked[r.form]):
+		e := x.p.shownByID(r.event)
+		if !x.p.fits(e, r) || arm != 0 && e.Arm != arm || x.events != nil && !x.events[e.ID] || r.form != "" && !x.asked[r.form] {
 			continue
 		}
 		if x.logic != nil && !x.holds(rec, e, r) {

@@ -25,12 +25,14 @@ const (
 	MySQL        Kind = "mysql"         // 200 and the text of a failed database connection
 	Memory       Kind = "memory"        // 500 and "ran out of server memory"
 	MemoryAs200  Kind = "memory200"     // the same with 200
-	Status       Kind = "status"        // status N with an HTML page; RetryAfter if set
+	Status       Kind = "status"        // status N with an HTML page (408, 429, 502, 503, 504 ...); RetryAfter if set
+	TooMuch      Kind = "too_much"      // 200 and the text of an export that is too large to complete
 	ForbidIDs    Kind = "forbid_ids"    // 403 HTML if there are more than N ids
 	ForbidBody   Kind = "forbid_body"   // 403 HTML if the request body has more than N bytes
 	Truncate     Kind = "truncate"      // the body ends after N bytes (N < 0: that many before its end), properly closed
 	Reset        Kind = "reset"         // the connection breaks after N bytes of the body
 	LongLength   Kind = "long_length"   // Content-Length is N greater than the body
+	ShortLength  Kind = "short_length"  // Content-Length is N smaller than the body, which a client gets that much of
 	Drip         Kind = "drip"          // N bytes at a time, Delay between
 	Stall        Kind = "stall"         // Delay before the first byte
 	DropIDs      Kind = "drop_ids"      // the records IDs are missing; without IDs the last N of those asked for
@@ -59,6 +61,7 @@ type Fault struct {
 	Text       string
 	IDs        []string
 	Delay      time.Duration
+	Window     time.Duration // strikes only calls that ask for more time than this, by their date or log range
 	RetryAfter string
 	Do         func() // run before a request that is hit is answered; may change projects
 }
@@ -110,7 +113,7 @@ func (s *Server) arm(rq Request) *armed {
 func (a *armed) meets(rq Request) bool {
 	switch {
 	case a.Content != "" && a.Content != rq.Content, a.Match != nil && !a.Match(rq),
-		a.Kind == ForbidIDs && rq.IDs <= a.N, a.Kind == ForbidBody && rq.BodyBytes <= int64(a.N):
+		a.Window > 0 && rq.Window <= a.Window, a.Kind == ForbidIDs && rq.IDs <= a.N, a.Kind == ForbidBody && rq.BodyBytes <= int64(a.N):
 		return false
 	}
 	return true
@@ -138,7 +141,7 @@ func (c *call) strike() bool {
 		wait(c.r, f.Delay)
 	case Reset:
 		c.w = &resetWriter{ResponseWriter: c.w, left: f.N}
-	case Truncate, LongLength, InvalidUTF8, NUL, BOM, CRLF, NoHeader, ExtraColumn, Notice:
+	case Truncate, LongLength, ShortLength, InvalidUTF8, NUL, BOM, CRLF, NoHeader, ExtraColumn, Notice:
 		held := &heldWriter{header: c.w.Header(), status: http.StatusOK}
 		out := c.w
 		c.w = held
@@ -187,6 +190,8 @@ func (f *armed) canned(c *call) (body string, status int, ok bool) {
 		return native(memory, 500)
 	case MemoryAs200:
 		return native(memory, 200)
+	case TooMuch:
+		return native("We are sorry, but apparently the data export is not able to complete successfully. Please try exporting a smaller data set.", 200)
 	case TokenRefused:
 		return native("You do not have permissions to use the API", 403)
 	case Status:

@@ -50,12 +50,14 @@ type plan struct {
 	logic     expr
 	nothing   bool // a filter that cannot be read, on servers that then answer nothing
 	odd       bool
+	documents bool
 	bound     int // group that the user sees, 0: all
 	events    map[int]bool
 	asked     map[string]bool // keys of forms of which something beside the record id is asked
 	forms     map[string]*Form
+	homes     map[string]string // how stored rows are to be settled; nil: as they are
 	hashed    bool
-	shift     bool
+	shift     map[string]bool // forms whose dates are shifted
 	csvHeader bool
 	head      []string
 	cacheKey  string // "" where the answer depends on more than the record's class
@@ -66,14 +68,85 @@ type plan struct {
 	ranged bool
 }
 
-// planExport reads the parameters of a record export. The project's lock is held. It answers the error itself.
-func (c *call) planExport() (*plan, bool) {
+// wish is what an export is asked for: by a call's parameters, or by a report's definition.
+type wish struct {
+	fields, forms   map[string]bool // by name; both empty: everything
+	events          []string
+	logic           string
+	surveys, groups bool
+	report          string         // its id; "" in a record export
+	order           map[string]int // of a report's columns, by field; nil: as in the dictionary
+}
+
+// wants tells whether a field is asked for. The record id comes only if it is asked for by name or by form.
+func (w *wish) wants(f *Field) bool {
+	return len(w.fields)+len(w.forms) == 0 && w.report == "" || w.fields[f.Name] || w.forms[f.Form]
+}
+
+// wantsAny tells whether a survey's timestamp is asked for: with its form, and in a report with any field of it.
+func (w *wish) wantsAny(p *Project, form *Form) bool {
+	if w.wants(&Field{Name: form.Name + "_complete", Form: form.Name}) {
+		return true
+	}
+	return w.report != "" && slices.ContainsFunc(p.fields[1:], func(f *Field) bool { return f.Form == form.Name && w.fields[f.Name] })
+}
+
+// arrange puts the columns of a report in the report's own order, timestamps first.
+func (w *wish) arrange(cols []column) {
+	if w.order == nil {
+		return
+	}
+	at := func(col column) int {
+		switch col.kind {
+		case colID:
+			return -2
+		case colField, colBox:
+			return w.order[col.field.Name]
+		case colStatus:
+			return w.order[col.name]
+		}
+		return -1
+	}
+	slices.SortStableFunc(cols, func(a, b column) int { return at(a) - at(b) })
+}
+
+// wished reads what a record export is asked for. It answers the error itself.
+func (c *call) wished() (wish, bool) {
+	w := wish{
+		fields: map[string]bool{}, forms: map[string]bool{}, events: c.rq.Events, logic: c.param("filterLogic"),
+		surveys: c.flag("exportSurveyFields"), groups: c.flag("exportDataAccessGroups"),
+	}
+	if w.groups && c.user.DAG == "" && !c.needs(c.user.DAGs, dagRight) {
+		return w, false
+	}
+	var bad []string
+	for _, name := range c.rq.Forms {
+		if c.project.form(name) == nil {
+			bad = append(bad, name)
+		}
+		w.forms[name] = true
+	}
+	if !c.refuse("forms", bad) {
+		return w, false
+	}
+	for _, name := range c.rq.Fields {
+		stem, status := strings.CutSuffix(name, "_complete")
+		if c.project.field(name) == nil && !(status && c.project.form(stem) != nil) {
+			bad = append(bad, name)
+		}
+		w.fields[name] = true
+	}
+	return w, !c.atLeast(13, 4, 10) || c.refuse("fields", bad)
+}
+
+// planExport reads how an export is to be rendered. The project's lock is held. It answers the error itself.
+func (c *call) planExport(w *wish) (*plan, bool) {
 	p := c.project
 	pl := &plan{
 		p: p, format: c.format(), comma: ',', label: c.param("rawOrLabel") == "label", boxLabel: c.flag("exportCheckboxLabel"),
-		blankGray: c.flag("exportBlankForGrayFormStatus") && c.atLeast(12, 4, 0), eav: c.param("type") == "eav",
+		blankGray: c.flag("exportBlankForGrayFormStatus") && c.atLeast(12, 4, 0), eav: c.param("type") == "eav" && w.report == "",
 		asked: map[string]bool{}, forms: map[string]*Form{}, csvHeader: !c.atLeast(17, 4, 1), hashed: p.deidentified(c.user),
-		odd: c.s.o.OddStatus,
+		odd: c.s.o.OddStatus, documents: c.s.o.Documents, homes: p.homes(),
 	}
 	if d := p.dagByUnique(c.user.DAG); d != nil {
 		pl.bound = d.ID
@@ -87,35 +160,32 @@ func (c *call) planExport() (*plan, bool) {
 	case ";", "|", "^":
 		pl.comma = c.param("csvDelimiter")[0]
 	}
-	if pl.format == "odm" {
-		c.fail(http.StatusNotImplemented, "The requested method is not implemented.")
-		return nil, false
-	}
 	for _, f := range p.forms {
 		pl.forms[f.key] = f
 	}
-	ok := c.planSelection(pl) && c.planLogic(pl) && c.planRange(pl) && c.planColumns(pl)
+	ok := c.planSelection(pl, w) && c.planLogic(pl, w.logic) && (w.report != "" || c.planRange(pl))
 	if ok {
-		pl.cacheKey = c.cacheKey(pl)
+		c.planColumns(pl, w)
+		pl.cacheKey = c.cacheKey(pl, w)
 		pl.header()
 	}
 	return pl, ok
 }
 
 // planSelection reads records and events.
-func (c *call) planSelection(pl *plan) bool {
-	if names := c.p.list("records"); len(names) > 0 {
+func (c *call) planSelection(pl *plan, w *wish) bool {
+	if names := c.p.list("records"); len(names) > 0 && w.report == "" {
 		pl.names = make(map[string]bool, len(names))
 		for _, n := range names {
 			pl.names[n] = true
 		}
 	}
-	if len(c.rq.Events) == 0 {
+	if len(w.events) == 0 {
 		return true
 	}
 	pl.events = map[int]bool{}
 	var bad []string
-	for _, name := range c.rq.Events {
+	for _, name := range w.events {
 		if e := pl.p.event(name); e != nil && pl.p.info.Longitudinal {
 			pl.events[e.ID] = true
 		} else {
@@ -134,8 +204,7 @@ func (c *call) refuse(parameter string, bad []string) bool {
 	return false
 }
 
-func (c *call) planLogic(pl *plan) bool {
-	text := c.param("filterLogic")
+func (c *call) planLogic(pl *plan, text string) bool {
 	if strings.TrimSpace(text) == "" {
 		return true
 	}
@@ -179,16 +248,9 @@ func (c *call) planRange(pl *plan) bool {
 }
 
 // planColumns makes the columns: record id, event, repeat, group, survey identifier, then form by form.
-func (c *call) planColumns(pl *plan) bool {
-	p := pl.p
-	wanted, ok := c.wantedFields(pl)
-	if !ok {
-		return false
-	}
-	if c.flag("exportDataAccessGroups") && !c.user.DAGs && c.user.DAG == "" {
-		return c.needs(false, dagRight)
-	}
-	surveys := c.flag("exportSurveyFields") && p.info.Surveys
+func (c *call) planColumns(pl *plan, w *wish) {
+	p, wanted := pl.p, w.wants
+	surveys := w.surveys && p.info.Surveys
 	var cols []column
 	byName := p.formsByName()
 	last := ""
@@ -202,7 +264,7 @@ func (c *call) planColumns(pl *plan) bool {
 		}
 		if f.Form != last {
 			last = f.Form
-			if surveys && form.Survey && right != ExportNone && wanted(&Field{Name: f.Form + "_complete", Form: f.Form}) {
+			if surveys && form.Survey && right != ExportNone && w.wantsAny(p, form) {
 				cols = append(cols, column{kind: colTimestamp, name: f.Form + "_timestamp", key: form.key + "_timestamp", form: form})
 			}
 		}
@@ -218,40 +280,13 @@ func (c *call) planColumns(pl *plan) bool {
 			}
 		}
 	}
-	pl.shift = pl.hashed
-	pl.columns = c.withKeys(pl, cols, surveys)
+	pl.shift = map[string]bool{}
+	for _, f := range p.forms {
+		pl.shift[f.Name] = c.user.right(f.Name) == ExportDeidentified
+	}
+	w.arrange(cols)
+	pl.columns = c.withKeys(pl, cols, surveys, w.groups)
 	c.headers(pl)
-	return true
-}
-
-// wantedFields turns fields[] and forms[] into a test. The record id comes only if it is asked for by name or by form.
-func (c *call) wantedFields(pl *plan) (func(*Field) bool, bool) {
-	p := pl.p
-	if len(c.rq.Fields)+len(c.rq.Forms) == 0 {
-		return func(*Field) bool { return true }, true
-	}
-	fields, forms := map[string]bool{}, map[string]bool{}
-	var bad []string
-	for _, name := range c.rq.Forms {
-		if p.form(name) == nil {
-			bad = append(bad, name)
-		}
-		forms[name] = true
-	}
-	if !c.refuse("forms", bad) {
-		return nil, false
-	}
-	for _, name := range c.rq.Fields {
-		stem, status := strings.CutSuffix(name, "_complete")
-		if p.field(name) == nil && !(status && p.form(stem) != nil) {
-			bad = append(bad, name)
-		}
-		fields[name] = true
-	}
-	if c.atLeast(13, 4, 10) && !c.refuse("fields", bad) {
-		return nil, false
-	}
-	return func(f *Field) bool { return fields[f.Name] || forms[f.Form] }, true
 }
 
 // visible tells whether an export right lets a field through.
@@ -287,7 +322,7 @@ func (c *call) columnsOf(pl *plan, f *Field, form *Form) []column {
 }
 
 // withKeys puts the identifying columns where they belong.
-func (c *call) withKeys(pl *plan, cols []column, surveys bool) []column {
+func (c *call) withKeys(pl *plan, cols []column, surveys, groups bool) []column {
 	p := pl.p
 	var keys []column
 	if len(cols) > 0 && cols[0].kind == colID {
@@ -300,7 +335,7 @@ func (c *call) withKeys(pl *plan, cols []column, surveys bool) []column {
 		keys = append(keys, column{kind: colRepeatForm, name: "redcap_repeat_instrument"},
 			column{kind: colRepeatInstance, name: "redcap_repeat_instance"})
 	}
-	if c.flag("exportDataAccessGroups") && c.user.DAG == "" && len(p.dags) > 0 {
+	if groups && c.user.DAG == "" && len(p.dags) > 0 {
 		keys = append(keys, column{kind: colDAG, name: "redcap_data_access_group"})
 	}
 	if surveys {
@@ -311,7 +346,7 @@ func (c *call) withKeys(pl *plan, cols []column, surveys bool) []column {
 
 // repeatAsked tells whether anything asked for repeats.
 func (pl *plan) repeatAsked() bool {
-	for _, e := range pl.p.events {
+	for _, e := range pl.p.shown() {
 		if pl.events != nil && !pl.events[e.ID] {
 			continue
 		}
@@ -350,15 +385,15 @@ func (c *call) headers(pl *plan) {
 }
 
 // cacheKey identifies exports that render every record of a class alike.
-func (c *call) cacheKey(pl *plan) string {
+func (c *call) cacheKey(pl *plan, w *wish) string {
 	if pl.hashed || pl.nothing || (pl.logic != nil && slices.Contains(fieldsOf(pl.logic), pl.p.fields[0].Name)) {
 		return ""
 	}
 	var b strings.Builder
-	fmt.Fprint(&b, pl.p.rev, c.user.Name, pl.format, pl.comma, pl.label, pl.boxLabel, pl.blankGray, pl.eav, pl.decimal, c.param("filterLogic"))
+	fmt.Fprint(&b, pl.p.rev, c.user.Name, pl.format, pl.comma, pl.label, pl.boxLabel, pl.blankGray, pl.eav, pl.decimal, w.logic)
 	for _, col := range pl.columns {
 		b.WriteString("\x00" + col.name)
 	}
-	fmt.Fprint(&b, c.rq.Events)
+	fmt.Fprint(&b, w.events, pl.documents)
 	return b.String()
 }

@@ -74,26 +74,36 @@ type Info struct {
 
 // Project is one project with its structure, records, users and log. It is safe for concurrent use.
 type Project struct {
-	mu     sync.RWMutex
-	info   Info
-	fields []*Field
-	forms  []*Form
-	arms   []Arm
-	events []*Event
-	dags   []DAG
-	codes  []Code
-	users  []*User
-	roles  []Role
-	store  store
-	log    []logRow
-	rev    int // raised by every change of structure or rights
-	cache  planCache
-	rows   []mappingRow // recorded order of the form-event mapping
-	now    func() time.Time
-	zone   *time.Location
-	server *Server // nil until one serves it
-	nextEv int
-	silent bool // changes write no log rows
+	mu      sync.RWMutex
+	info    Info
+	fields  []*Field
+	forms   []*Form
+	arms    []Arm
+	events  []*Event
+	dags    []DAG
+	codes   []Code
+	users   []*User
+	roles   []Role
+	people  []Participant
+	docs    []doc
+	folders []folder
+	library []repositoryFile
+	reports []Report
+	store   store
+	log     []logRow
+	rev     int // raised by every change of structure or rights
+	cache   planCache
+	rows    []mappingRow // recorded order of the form-event mapping
+	now     func() time.Time
+	zone    *time.Location
+	server  *Server // nil until one serves it
+	nextEv  int
+	silent  bool // changes write no log rows
+
+	reshaped bool              // stored rows may not fit the structure any more
+	graves   map[string]string // keys of deleted fields and forms by name
+	used     map[string]bool   // keys ever given
+	nextDAG  int
 }
 
 // mappingRow is one designated (event, form) pair.
@@ -113,7 +123,8 @@ func newProject(info Info) *Project {
 	if info.Created.IsZero() {
 		info.Created = time.Date(2024, 10, 10, 20, 21, 18, 0, time.UTC)
 	}
-	p := &Project{info: info, now: time.Now, zone: time.UTC, nextEv: 40 + info.ID*10}
+	p := &Project{info: info, now: time.Now, zone: time.UTC, nextEv: 40 + info.ID*10, nextDAG: 11}
+	p.graves, p.used = map[string]string{}, map[string]bool{}
 	p.store.init()
 	sum := sha256.Sum256([]byte("token of " + info.Title + strconv.Itoa(info.ID)))
 	u := FullRights("syncd_service")
@@ -187,10 +198,7 @@ func (p *Project) addForm(f Form) *Form {
 	if f.Label == "" {
 		f.Label = titled(f.Name)
 	}
-	f.key = f.Name
-	for p.formByKey(f.key) != nil {
-		f.key += "'"
-	}
+	f.key = p.freshKey(formKey, f.Name)
 	p.forms = append(p.forms, &f)
 	return &f
 }
@@ -200,10 +208,7 @@ func (p *Project) addField(f Field) error {
 	if p.field(f.Name) != nil {
 		return fmt.Errorf("add field %s: it exists already", f.Name)
 	}
-	f.key = f.Name
-	for p.fieldByKey(f.key) != nil {
-		f.key += "'"
-	}
+	f.key = p.freshKey(fieldKey, f.Name)
 	f.options = optionsOf(&f)
 	form := p.addForm(Form{Name: f.Form})
 	at := len(p.fields)
@@ -246,15 +251,6 @@ func (p *Project) formByKey(key string) *Form {
 func (p *Project) field(name string) *Field {
 	for _, f := range p.fields {
 		if f.Name == name {
-			return f
-		}
-	}
-	return nil
-}
-
-func (p *Project) fieldByKey(key string) *Field {
-	for _, f := range p.fields {
-		if f.key == key {
 			return f
 		}
 	}
@@ -342,7 +338,7 @@ func (e *Event) repeat(form *Form, label string) {
 func (e *Event) has(form *Form) bool { return e.forms == nil || e.forms[form.key] }
 
 func (p *Project) repeats() bool {
-	for _, e := range p.events {
+	for _, e := range p.shown() {
 		if e.Repeats || len(e.repeating) > 0 {
 			return true
 		}
@@ -386,7 +382,8 @@ func (p *Project) addDAG(name string) *DAG {
 	for n := 2; p.dagByUnique(unique) != nil; n++ {
 		unique = fmt.Sprintf("%s%d", unique, n)
 	}
-	p.dags = append(p.dags, DAG{ID: len(p.dags) + 11, Name: name, Unique: unique})
+	p.dags = append(p.dags, DAG{ID: p.nextDAG, Name: name, Unique: unique})
+	p.nextDAG++
 	return &p.dags[len(p.dags)-1]
 }
 

@@ -97,6 +97,7 @@ func readCSV(path string) ([][]string, error) {
 func (p *Project) useDictionary(fields []Field) {
 	known := p.forms
 	p.fields, p.forms = nil, nil
+	p.graves, p.used = map[string]string{}, map[string]bool{}
 	for _, f := range fields {
 		form := Form{Name: f.Form}
 		for _, k := range known {

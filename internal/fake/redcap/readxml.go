@@ -39,9 +39,17 @@ type odm struct {
 			Form string `xml:"form_name,attr"`
 		} `xml:"SurveysGroup>Surveys"`
 		Roles []struct {
-			Name   string `xml:"role_name,attr"`
-			Unique string `xml:"unique_role_name,attr"`
+			Rights []xml.Attr `xml:",any,attr"`
 		} `xml:"UserRolesGroup>UserRoles"`
+		Reports []struct {
+			Title  string `xml:"title,attr"`
+			Unique string `xml:"unique_report_name,attr"`
+			Fields string `xml:"redcap_reports_fields,attr"`
+			Events string `xml:"redcap_reports_filter_events,attr"`
+			Logic  string `xml:"advanced_logic,attr"`
+			DAGs   string `xml:"output_dags,attr"`
+			Survey string `xml:"output_survey_fields,attr"`
+		} `xml:"ReportsGroup>Reports"`
 	} `xml:"Study>GlobalVariables"`
 	Events []struct {
 		Name   string `xml:"EventName,attr"`
@@ -175,7 +183,13 @@ func (doc *odm) project() *Project {
 		p.addDAG(d.Name)
 	}
 	for _, r := range g.Roles {
-		p.roles = append(p.roles, Role{Unique: r.Unique, Label: r.Name})
+		p.roles = append(p.roles, roleOf(r.Rights))
+	}
+	for i, r := range g.Reports {
+		p.reports = append(p.reports, Report{
+			ID: p.info.ID*10 + i + 1, Title: r.Title, Unique: r.Unique, Fields: listed(r.Fields), Events: listed(r.Events),
+			Logic: strings.ReplaceAll(r.Logic, "[event-name]", ""), DAGs: r.DAGs == "1", Survey: r.Survey == "1",
+		})
 	}
 	for _, f := range doc.Forms {
 		form := Form{Name: f.Name, Label: f.Label}

@@ -64,6 +64,16 @@ func (c *call) serveRead() {
 		c.serveRoles()
 	case "userRoleMapping":
 		c.serveRoleMapping()
+	case "report":
+		c.serveReport()
+	case "file":
+		c.serveFile()
+	case "fileRepository":
+		c.serveRepository()
+	case "project_xml":
+		c.serveProjectXML()
+	case "participantList":
+		c.serveParticipants()
 	case "generateNextRecordName":
 		c.serveNextName()
 	default:

@@ -158,6 +158,14 @@ type entry struct {
 	pos    int
 }
 
+// whole is the record of an entry, computed if it has to be.
+func (s *store) whole(e entry) *record {
+	if e.record == nil {
+		return s.gen.record(e.pos)
+	}
+	return e.record
+}
+
 // snapshot is a listing that stays valid while records change: what is deleted later is left out when it is met.
 type snapshot struct {
 	base   int

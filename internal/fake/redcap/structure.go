@@ -209,7 +209,7 @@ func (c *call) serveRepeating() {
 		return
 	}
 	t := &table{columns: []string{"event_name", "form_name", "custom_form_label"}}
-	for _, e := range p.events {
+	for _, e := range p.shown() {
 		if e.Repeats {
 			t.rows = append(t.rows, []string{e.Unique, "", ""})
 		}

@@ -108,7 +108,7 @@ func (p *Project) synthesizeFields(spec *Spec) {
 
 // mustAdd adds a field of a made-up dictionary, where names cannot clash.
 func (p *Project) mustAdd(f Field) {
-	f.key, f.options = f.Name, optionsOf(&f)
+	f.key, f.options = p.freshKey(fieldKey, f.Name), optionsOf(&f)
 	p.fields = append(p.fields, &f)
 }
 
