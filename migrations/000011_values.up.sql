@@ -182,11 +182,12 @@ END
 $function$;
 
 -- Every live column of a job that the caller may read, with what the dictionary says of its values.
+-- Nested loops are off because nobody can tell the planner that a dictionary may have 35,000 rows.
 CREATE OR REPLACE FUNCTION syncd.value_columns(only_job text)
 RETURNS TABLE (relation oid, quoted text, is_live boolean, table_source text, instrument text, column_id integer, column_name text, column_source text,
                is_key boolean, field text, field_type text, validation text, low text, high text, pg_type text, codes text[],
                kept_rule text, kept_pattern text, stored_rule text, stored_pattern text)
-LANGUAGE sql STABLE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET enable_nestloop = off SET jit = off
 AS $function$
 WITH dictionary AS MATERIALIZED (
     SELECT m.schema_name, m.body ->> 'field_name' AS field, m.body ->> 'form_name' AS form, m.body ->> 'field_type' AS field_type,
@@ -235,7 +236,7 @@ $function$;
 -- some 250 columns at a time of what is stored. Each answers record, event, instance, place and value; places tells
 -- by place of which instrument, field and rule it is.
 CREATE OR REPLACE FUNCTION syncd.value_queries(only_job text) RETURNS TABLE (query text, places jsonb)
-LANGUAGE sql STABLE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET enable_nestloop = off SET jit = off
 AS $function$
 WITH c AS MATERIALIZED (SELECT * FROM syncd.value_columns(only_job)),
 keyed AS MATERIALIZED (
@@ -279,7 +280,7 @@ keyed AS MATERIALIZED (
     SELECT e.relation, e.column_id, e.rule,
            CASE WHEN o.relation = e.relation THEN '' ELSE format(' LEFT JOIN %1$s AS o%2$s ON (o%2$s.%3$I, o%2$s.%4$I, o%2$s.%5$I) = (t.%6$I, t.%7$I, t.%8$I)%9$s', ok.quoted, o.relation,
                ok.keys[1], ok.keys[2], ok.keys[3], tk.keys[1], tk.keys[2], tk.keys[3],
-               format(' AND t.%I <> ALL (%L::text[])', tk.keys[2], nullif(a.events, '{}')::text)) END AS joins,
+               ' AND t.' || quote_ident(tk.keys[2]) || ' <> ALL (' || quote_literal(nullif(a.events, '{}')::text) || '::text[])') END AS joins,
            format('t.%I %s %s.%I', e.column_name, e.sign, CASE WHEN o.relation = e.relation THEN 't' ELSE 'o' || o.relation END, o.column_name) AS condition
     FROM ends AS e
     JOIN measured AS o ON o.field = substring(e.bound FROM '^[[]([^][]+)[]]$') AND o.measure = e.measure AND o.field_type <> 'checkbox'
@@ -334,7 +335,7 @@ $function$;
 CREATE OR REPLACE FUNCTION syncd.value_findings(only_job text, counted boolean)
 RETURNS TABLE (job text, title text, project_id integer, schema_name text, instrument text, field text, rule text,
                record text, event text, instance integer, value text, count bigint)
-LANGUAGE plpgsql STABLE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres'
+LANGUAGE plpgsql STABLE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres' SET jit = off
 AS $function$
 DECLARE
     j record;
