@@ -39,6 +39,7 @@ type Planned struct {
 	Offset               time.Duration      // after the slot, so that jobs of one slot do not start at once
 	CatchUp              string             // latest (default), all, none
 	Overlap              string             // skip (default), queue
+	RetryFor             time.Duration      // how long a slot waits for a source that is down; 0: retryFor
 	Open                 Open               // fails with KindConfig where the job is misconfigured
 }
 

@@ -37,6 +37,8 @@ type Options struct {
 	DryRun   bool            // read and compare, write nothing
 	Stop     <-chan struct{} // closed by the first signal: the batch finishes, the run ends; the second cancels the context
 	Progress func(Event)     // called on the run's goroutine; nil for none
+	// Again answers whether the slot of a run that failed with an error is to be run again; nil is never.
+	Again func(context.Context, error) bool
 }
 
 // Phase is what a run is doing.

@@ -256,6 +256,9 @@ func (x *execution) end(ctx context.Context, err error) error {
 	x.conclude(ctx, err)
 	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
 	defer cancel()
+	if x.ending.State == load.Failed && err != nil && x.opt.Again != nil {
+		x.ending.Again = x.opt.Again(late, err)
+	}
 	e := x.ending
 	x.rep.State, x.rep.Verdict, x.rep.Reason = e.State, e.Verdict, e.Reason
 	x.rep.ErrorKind, x.rep.Error, x.rep.Next = string(e.ErrorKind), e.Error, e.Next

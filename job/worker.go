@@ -40,11 +40,15 @@ func (w *worker) Work(ctx context.Context, queued *river.Job[slotArgs]) error {
 	if !known {
 		return e.settled(e.Warehouse.Fail(ctx, slot, "no job of that name is configured"))
 	}
-	run, cancel := context.WithCancelCause(ctx)
+	admitted, err := e.admit(ctx, j, slot)
+	if admitted == nil {
+		return err
+	}
+	run, cancel := context.WithCancelCause(admitted)
 	defer cancel(nil)
 	defer context.AfterFunc(e.cut, func() { cancel(context.Cause(e.cut)) })()
 	order := load.Order{Job: j.Name, Kind: slot.Kind, Schema: j.Schema, Source: j.Source, Slot: slot.At}
-	rep, err := e.runner.Run(run, order, j.Open, Options{Full: slot.Kind == Full, Stop: e.stopping})
+	rep, err := e.runner.Run(run, order, j.Open, Options{Full: slot.Kind == Full, Stop: e.stopping, Again: e.spares(j, slot)})
 	if rep.RunID == 0 && err != nil {
 		return e.refused(ctx, j, slot, err)
 	}
@@ -72,8 +76,7 @@ func (e *Engine) refused(ctx context.Context, j Planned, slot load.Slot, err err
 	case extract.KindOf(err) == extract.KindConfig:
 		return e.settled(e.Warehouse.Fail(ctx, slot, err.Error()))
 	}
-	e.Log.Warn("slot could not be begun, it stays due", slog.String("job", slot.Job), slog.Any("error", err))
-	return nil
+	return e.left(slot, err)
 }
 
 func (e *Engine) settled(_ bool, err error) error {
