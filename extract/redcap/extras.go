@@ -97,8 +97,6 @@ func refused(err error) bool {
 		return true
 	case extract.KindDrift:
 		return errors.Is(err, errUnknown)
-	case extract.KindAuth: // the token has read other things of the same project by now
-		return errors.Is(err, errOther)
 	}
 	return false
 }
@@ -110,7 +108,7 @@ func why(err error, right string) string {
 		return "the server does not have the method"
 	case errors.Is(err, errBoundUser):
 		return "the token's user is in a data access group"
-	case extract.KindOf(err) == extract.KindRights, extract.KindOf(err) == extract.KindAuth:
+	case extract.KindOf(err) == extract.KindRights:
 		return "the " + right + " right is missing"
 	}
 	switch extract.KindOf(err) {
