@@ -79,6 +79,7 @@ type Job struct {
 	Full        string        `toml:"full" otherwise:"weekly, where there is a schedule" doc:"When every record is read and compared, whatever the source says of changes: a spec as of schedule, weekly (a night and hour that follow from the job's name, none between 1 and 4 o'clock), or never."`
 	Schema      string        `toml:"schema" otherwise:"the job's name" doc:"Schema of the warehouse that holds the tables. No two jobs share one."`
 	FreshWithin time.Duration `toml:"fresh_within" otherwise:"no bound" doc:"How old the last good run may be before status calls the job stale: 26h."`
+	RetryFor    time.Duration `toml:"retry_for" default:"6h" doc:"How long a slot waits for a server that is down, from when it was due or the server went down, whichever came later, before it fails."`
 	redcap.Options
 
 	Name   string             `toml:"-"`
