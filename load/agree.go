@@ -3,14 +3,11 @@ package load
 import (
 	"context"
 	_ "embed"
-	"errors"
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"syncd/extract"
 )
@@ -20,22 +17,8 @@ var (
 	schemaNamesSQL string
 	//go:embed sql/column_dependents.sql
 	columnDependentsSQL string
-	//go:embed sql/change_applied.sql
-	changeAppliedSQL string
-	//go:embed sql/change_pending.sql
-	changePendingSQL string
-	//go:embed sql/change_settle.sql
-	changeSettleSQL string
 	//go:embed sql/shape_keep.sql
 	shapeKeepSQL string
-)
-
-// How long a change of structure waits for readers, and how often it is tried before it is left to the next run:
-// whoever queues behind it waits no longer than that.
-const (
-	ddlTries  = 3
-	ddlPause  = 200 * time.Millisecond
-	ddlLimits = "SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '1h'"
 )
 
 // Change is one change of structure.
@@ -63,10 +46,21 @@ type Statement struct {
 // Plan returns what would make the tables of a job agree with a structure, for psql and somebody who may. It changes
 // nothing. What cannot be done in place is not among it; Agree records that as pending.
 func (w *Warehouse) Plan(ctx context.Context, job, schema string, s *extract.Structure) ([]Statement, error) {
-	p, err := w.plan(ctx, job, schema, s)
+	p, err := w.planner(ctx, job, schema, s)
 	if err != nil {
 		return nil, err
 	}
+	if err := p.follow(s, func(s step) (bool, error) { p.add(s); return true, nil }); err != nil {
+		return nil, err
+	}
+	if err := p.plan(s); err != nil {
+		return nil, err
+	}
+	return p.statements(), nil
+}
+
+// statements are the steps that change structure, each a transaction.
+func (p *planner) statements() []Statement {
 	var out []Statement
 	for _, s := range p.steps {
 		if len(s.ddl) == 0 {
@@ -76,12 +70,12 @@ func (w *Warehouse) Plan(ctx context.Context, job, schema string, s *extract.Str
 		body = append(append(body, s.ledger...), "COMMIT")
 		out = append(out, Statement{Change: s.Change, SQL: strings.Join(body, ";\n") + ";\n"})
 	}
-	return out, nil
+	return out
 }
 
-// plan reads what is stored and compares.
-func (w *Warehouse) plan(ctx context.Context, job, base string, s *extract.Structure) (*planner, error) {
-	p := &planner{job: job, base: base, ddl: w.ddl, schemas: map[string]bool{}}
+// planner reads what is stored, and takes the structure's renames into it.
+func (w *Warehouse) planner(ctx context.Context, job, base string, s *extract.Structure) (*planner, error) {
+	p := &planner{job: job, base: base, ddl: w.ddl, schemas: map[string]bool{}, blocked: map[string]string{}, added: map[*table][]*column{}}
 	var names []string
 	if err := w.pool.QueryRow(ctx, schemaNamesSQL, schemas(base)).Scan(&p.role, &names); err != nil {
 		return nil, fault("read schemas", err)
@@ -101,155 +95,53 @@ func (w *Warehouse) plan(ctx context.Context, job, base string, s *extract.Struc
 		who, err := pgx.CollectRows(rows, pgx.RowTo[string])
 		return strings.Join(who, ", "), fault("read dependents", err)
 	}
-	return p, p.plan(s)
+	memo, err := w.base(ctx, job)
+	if err != nil {
+		return nil, err
+	}
+	p.name(s, memo)
+	return p, nil
 }
 
 // Agree makes the tables of the job agree with what the source says of itself, as far as it may and as far as readers
 // let it; what waits is recorded as pending, and data loads regardless. It must be called before Load.
 func (r *Run) Agree(ctx context.Context, s *extract.Structure) (*Changes, error) {
-	p, err := r.w.plan(ctx, r.job, r.schema, s)
+	p, err := r.w.planner(ctx, r.job, r.schema, s)
 	if err != nil {
 		return nil, err
 	}
-	out := &Changes{Blocked: map[string]string{}}
-	applied := false
+	if err := r.keepNames(ctx, p.namer.ledger); err != nil {
+		return nil, err
+	}
+	a := &agreement{r: r, p: p, out: &Changes{Blocked: map[string]string{}}}
+	if err := p.follow(s, func(s step) (bool, error) { return a.try(ctx, s) }); err != nil {
+		return nil, err
+	}
+	if err := a.revalue(ctx, s); err != nil {
+		return nil, err
+	}
+	if err := p.plan(s); err != nil {
+		return nil, err
+	}
 	for _, s := range p.steps {
-		if len(s.ddl) > 0 && r.w.ddl == Plan {
-			s.Reason = `ddl = "plan": syncd plan prints it`
-			p.waiting = append(p.waiting, s)
-			continue
-		}
-		applied = true
-		if s.Reason, err = r.applyPatiently(ctx, s); err != nil {
+		if _, err := a.try(ctx, s); err != nil {
 			return nil, err
-		}
-		switch {
-		case s.Reason != "":
-			p.waiting = append(p.waiting, s)
-		case s.Kind != kindDescribe && s.Kind != kindComment:
-			out.Applied = append(out.Applied, s.Change)
 		}
 	}
 	for _, s := range p.waiting {
-		out.Pending = append(out.Pending, s.Change)
+		a.out.Pending = append(a.out.Pending, s.Change)
 	}
 	if err := r.keepPending(ctx, p.waiting); err != nil {
 		return nil, err
 	}
-	maps.Copy(out.Blocked, p.blocked)
-	if applied {
+	maps.Copy(a.out.Blocked, p.blocked)
+	if a.applied {
 		r.w.pool.Reset() // statements that were prepared before the change are not to be used again
 		if p.have, err = readStored(ctx, r.w.pool, r.schema); err != nil {
 			return nil, fault("read tables of "+r.schema, err)
 		}
 	}
-	return out, r.take(ctx, s, p.have, out)
-}
-
-// applyPatiently makes one change, a few times where somebody is in the way, and says why it has to wait.
-func (r *Run) applyPatiently(ctx context.Context, s step) (reason string, err error) {
-	for try := 1; ; try++ {
-		err := r.apply(ctx, s)
-		var pg *pgconn.PgError
-		switch {
-		case err == nil:
-			return "", nil
-		case !errors.As(err, &pg):
-			return "", fault(s.what(), err)
-		case pg.Code == "55P03" && try < ddlTries:
-			if err := pause(ctx, ddlPause); err != nil {
-				return "", fault(s.what(), err)
-			}
-		default:
-			if reason := whyItWaits(pg); reason != "" {
-				return reason, nil
-			}
-			return "", fault(s.what(), err)
-		}
-	}
-}
-
-func (s step) what() string {
-	at := s.Schema
-	for _, part := range []string{s.Table, s.Column} {
-		if part != "" {
-			at += "." + part
-		}
-	}
-	return s.Kind + " " + at
-}
-
-// whyItWaits says which refusals are no failure of the run: somebody else has to act, or the next run.
-func whyItWaits(pg *pgconn.PgError) string {
-	switch pg.Code {
-	case "55P03":
-		return "somebody held the table for longer than a change may wait"
-	case "42501":
-		return "the role of syncd may not do this (SQLSTATE 42501); syncd plan prints it for somebody who may"
-	case "0A000", "2BP01":
-		return "something depends on it (SQLSTATE " + pg.Code + ")"
-	case "54000", "54001", "54011":
-		return "it is more than a table can hold (SQLSTATE " + pg.Code + ")"
-	case "57014":
-		return "it took longer than a change may take"
-	}
-	return ""
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
-	}
-}
-
-// apply makes one change in a transaction of its own, under the claim of the run.
-func (r *Run) apply(ctx context.Context, s step) error {
-	return pgx.BeginFunc(ctx, r.w.pool, func(tx pgx.Tx) error {
-		if err := r.hold(ctx, tx); err != nil {
-			return err
-		}
-		all := append(append([]string{ddlLimits}, s.ddl...), s.ledger...)
-		if _, err := tx.Conn().PgConn().Exec(ctx, strings.Join(all, ";\n")).ReadAll(); err != nil {
-			return err
-		}
-		if len(s.ddl) > 0 && s.Kind != kindComment {
-			if _, err := tx.Exec(ctx, changeAppliedSQL, s.Schema, s.Table, s.Column, s.Kind, s.Detail, s.ddl[0], r.id); err != nil {
-				return err
-			}
-		}
-		_, err := tx.Exec(ctx, claimBeatSQL, r.job, r.chunk, r.epoch)
-		return err
-	})
-}
-
-// keepPending records what waits, and settles what waited and does not any longer.
-func (r *Run) keepPending(ctx context.Context, waiting []step) error {
-	columns := make([][]string, 7)
-	for _, s := range waiting {
-		if s.Kind == kindComment {
-			continue
-		}
-		for i, v := range []string{s.Schema, s.Table, s.Column, s.Kind, s.Detail, s.ddl[0], s.Reason} {
-			columns[i] = append(columns[i], v)
-		}
-	}
-	return r.w.transact(ctx, "keep pending changes", func(tx pgx.Tx) error {
-		if err := r.hold(ctx, tx); err != nil {
-			return err
-		}
-		if len(columns[0]) > 0 {
-			if _, err := tx.Exec(ctx, changePendingSQL, columns[0], columns[1], columns[2], columns[3], columns[4], columns[5], columns[6], r.id); err != nil {
-				return err
-			}
-		}
-		_, err := tx.Exec(ctx, changeSettleSQL, schemas(r.schema), columns[0], columns[1], columns[2], columns[3], r.id)
-		return err
-	})
+	return a.out, r.take(ctx, s, p.have, a.out)
 }
 
 // take makes the shapes under which the run loads, and remembers them.

@@ -208,7 +208,7 @@ func (r *Run) reread(ctx context.Context, s *session, in *intake) error {
 			return err
 		}
 	}
-	if err := p.Close(); err != nil || len(same) == 0 {
+	if err := p.Close(); err != nil || len(same) == 0 || r.epoch == rehearsing {
 		return err
 	}
 	return r.renew(ctx, s, in, same)

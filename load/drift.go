@@ -22,7 +22,7 @@ func (p *planner) reconcile(t *table, want *extract.Table) error {
 		if c.Key {
 			have = p.key(t, want, i)
 		} else {
-			have = t.column(c.Name)
+			have = t.of(c.Name)
 		}
 		if have == nil || have.retired {
 			have = p.returned(t, want, c)
@@ -48,9 +48,9 @@ func (p *planner) reconcile(t *table, want *extract.Table) error {
 	p.indexes(t, want)
 	switch {
 	case t.archive != nil:
-		p.archive(want, t.columns, t.archive) // what is new is added to both in one step
+		p.archive(t.name, want, t.columns, t.archive) // what is new is added to both in one step
 	case p.ddl == Plan:
-		p.archive(want, slices.Concat(t.columns, p.added[t]), nil)
+		p.archive(t.name, want, slices.Concat(t.columns, p.added[t]), nil)
 	}
 	return nil
 }
@@ -74,7 +74,7 @@ func both(t *table, statement func(schema, table string) string) []string {
 // key finds a key column by its place: a key keeps its columns, and one with another name was renamed at the source.
 func (p *planner) key(t *table, want *extract.Table, i int) *column {
 	have, name := t.column(t.primary[i]), want.Columns[i].Name
-	if have.name == name {
+	if have.logical() == name {
 		return have
 	}
 	p.step(t, want, kindRename, name, "key column "+have.name+" is called "+name+" now",
@@ -86,7 +86,7 @@ func (p *planner) key(t *table, want *extract.Table, i int) *column {
 // returned finds a retired column whose field is back, and gives it its name again.
 func (p *planner) returned(t *table, want *extract.Table, c extract.Column) *column {
 	old := t.column(retiredName(c.Name))
-	if old == nil || !old.retired {
+	if old == nil || !old.retired || t.names[c.Name] != nil || p.arrives(t, c.Name) {
 		return nil
 	}
 	p.step(t, want, kindReturn, c.Name, "field is back; its column keeps the values it had",
@@ -99,17 +99,35 @@ func (p *planner) returned(t *table, want *extract.Table, c extract.Column) *col
 }
 
 func (p *planner) append(t *table, want *extract.Table, c extract.Column) {
-	id := 1
-	for _, other := range slices.Concat(t.columns, p.added[t]) {
-		id = max(id, other.id+1)
+	if p.arrives(t, c.Name) {
+		return // it waits for its values
 	}
-	added := &column{id: id, name: c.Name, typ: c.Type, def: defOf(c)}
+	added := &column{id: p.nextID(t), name: c.Name, typ: c.Type, def: defOf(c)}
 	ddl := both(t, func(schema, table string) string { return addColumn(schema, table, added) })
 	ddl = append(ddl, both(t, func(schema, table string) string {
 		return commentColumn(schema, table, added.name, added.def.comment())
 	})...)
+	if p.displaced(t, c.Name) {
+		p.waiting = append(p.waiting, step{
+			Change: Change{
+				Schema: t.schema, Table: t.name, Column: c.Name, Kind: kindAdd, Detail: "new column " + c.Type.String(),
+				Reason: "its name is still that of another column, which waits to be renamed",
+			},
+			place: placeOf(want), ddl: ddl,
+		})
+		return
+	}
 	p.step(t, want, kindAdd, c.Name, "new column "+c.Type.String(), ddl, []string{keepColumnDefs(t.schema, t.name, []*column{added})})
 	p.added[t] = append(p.added[t], added)
+}
+
+// nextID is the id of the next column of a table.
+func (p *planner) nextID(t *table) int {
+	id := 1
+	for _, other := range slices.Concat(t.columns, p.added[t]) {
+		id = max(id, other.id+1)
+	}
+	return id
 }
 
 // known plans what a column needs that is stored and wanted: the ledger's words and the type.
@@ -140,9 +158,13 @@ func (p *planner) retype(t *table, want *extract.Table, have *column, c extract.
 	case widens(c.Type, have.typ): // the stored type is the wider one: every value fits
 		return nil
 	}
-	change := Change{Schema: t.schema, Table: t.name, Column: c.Name, Detail: have.typ.String() + " to " + c.Type.String()}
+	now := c.Name
+	if have.called != "" { // it still has another name
+		now = have.name
+	}
+	change := Change{Schema: t.schema, Table: t.name, Column: now, Detail: have.typ.String() + " to " + c.Type.String()}
 	ddl := both(t, func(schema, table string) string {
-		return widenColumn(schema, table, &column{name: c.Name, key: have.key}, c.Type)
+		return widenColumn(schema, table, &column{name: now, key: have.key}, c.Type)
 	})
 	if !widens(have.typ, c.Type) {
 		change.Kind, change.Reason = kindRetype, "stored values need not fit the new type; until it is changed by hand, values that do not fit the old one wait in "+nonConformingColumn
@@ -184,7 +206,7 @@ func (p *planner) absent(t *table, want *extract.Table, c *column) {
 	if c.key || t.names[c.name] == nil {
 		return
 	}
-	gone := !slices.Contains(want.Unnamed, c.name)
+	gone := !slices.Contains(want.Unnamed, c.logical()) && c.moves == ""
 	if !c.unnamed {
 		// Also before it is retired, which may have to wait: from now on fingerprints do without it.
 		p.step(t, want, kindDescribe, c.name, "column is no longer read; it stays as it is", nil,
@@ -193,14 +215,23 @@ func (p *planner) absent(t *table, want *extract.Table, c *column) {
 	if !gone {
 		return
 	}
+	retired := t.retiredName(c)
+	p.step(t, want, kindRetire, c.name, "field is gone; its column is called "+retired+" and keeps its values",
+		both(t, func(schema, table string) string { return renameColumn(schema, table, c.name, retired) }),
+		[]string{setColumnDef(t.schema, t.name, c.id, "column_name = "+literal(retired)+", retired_at = clock_timestamp(), called = NULL, renamed = NULL")})
+}
+
+// retiredName is what a column is called when its field is gone.
+func (t *table) retiredName(c *column) string {
 	retired := retiredName(c.name)
+	if c.moves == "" {
+		retired = retiredName(c.logical())
+	}
 	if t.names[retired] != nil {
 		// The name is taken by an earlier column of the same name: this one is told apart by its id.
 		retired = fitName(retired + "_" + strconv.Itoa(c.id))
 	}
-	p.step(t, want, kindRetire, c.name, "field is gone; its column is called "+retired+" and keeps its values",
-		both(t, func(schema, table string) string { return renameColumn(schema, table, c.name, retired) }),
-		[]string{setColumnDef(t.schema, t.name, c.id, "column_name = "+literal(retired)+", retired_at = clock_timestamp()")})
+	return retired
 }
 
 // describe plans the comments that differ from what the source says.
@@ -210,9 +241,9 @@ func (p *planner) describe(t *table, want *extract.Table) {
 		ddl = append(ddl, commentTable(t.schema, t.name, comment))
 	}
 	for _, c := range want.Columns {
-		a := t.names[c.Name]
-		if comment := defOf(c).comment(); a != nil && a.comment != comment {
-			ddl = append(ddl, commentColumn(t.schema, t.name, c.Name, comment))
+		a := t.names[t.at(c.Name)]
+		if comment := defOf(c).comment(); a != nil && a.comment != comment && !p.arrives(t, c.Name) {
+			ddl = append(ddl, commentColumn(t.schema, t.name, a.name, comment))
 		}
 	}
 	if len(ddl) > 0 {
@@ -226,8 +257,18 @@ func (p *planner) indexes(t *table, want *extract.Table) {
 		p.step(t, want, kindIndex, "", "index "+n, []string{createIndex(t.schema, t.name, n, "brin", []string{changedColumn})}, nil)
 	}
 	for _, columns := range want.Indexes {
-		if n := indexName(t.name, columns); !slices.Contains(t.indexes, n) {
-			p.step(t, want, kindIndex, "", "index "+n, []string{createIndex(t.schema, t.name, n, "btree", columns)}, nil)
+		if slices.ContainsFunc(columns, func(c string) bool { return p.arrives(t, c) || p.displaced(t, c) }) {
+			continue // it cannot be made before its column is there
+		}
+		names := t.stored(columns)
+		if n := indexName(t.name, names); !slices.Contains(t.indexes, n) {
+			p.step(t, want, kindIndex, "", "index "+n, []string{createIndex(t.schema, t.name, n, "btree", names)}, nil)
 		}
 	}
+}
+
+// displaced reports whether a column cannot be added because another still has its name.
+func (p *planner) displaced(t *table, name string) bool {
+	c := t.column(name)
+	return c != nil && (c.logical() != name || c.moves != "") && t.of(name) == nil
 }

@@ -24,6 +24,7 @@ type merged struct {
 	open     openRejects
 	refused  int   // rows that Postgres refused
 	vanished int64 // records that were moved out as vanished
+	released bool  // a person has said that the job reads another source from now on: what it does not list may go
 }
 
 // freeIntakes bounds the buffers that a run keeps for its next batch.
@@ -262,7 +263,7 @@ func (r *Run) settle(ctx context.Context, s *session, w *work, now clock) error 
 		if err := in.counts.Balance(); err != nil {
 			return extract.Errorf(extract.KindInternal, "load batch", "%s: %w", in.sh.t, err)
 		}
-		w.result.Tables = append(w.result.Tables, TableResult{Schema: in.sh.t.schema, Table: in.sh.t.name, Counts: in.counts})
+		w.result.Tables = append(w.result.Tables, TableResult{Schema: in.sh.t.schema, Table: in.sh.t.logical(), Counts: in.counts})
 	}
 	var err error
 	if w.result.NewRejects, err = r.keepRejects(ctx, s, rejects); err != nil {

@@ -17,19 +17,22 @@ const (
 	kindRetype   = "retype"   // a column would need a type that does not hold what it holds; by hand only
 	kindRetire   = "retire"   // a column is renamed, because its field is gone
 	kindReturn   = "return"   // a retired column gets its name back
-	kindRename   = "rename"   // a key column follows the source's new name for it
+	kindRename   = "rename"   // a table or a column follows the source's new name for it
+	kindMove     = "move"     // a column is another table's now, with its values
+	kindValues   = "values"   // values of a key column follow the source's new names for them
 	kindIndex    = "index"    // an index is made
 	kindArchive  = "archive"  // the table for rows that are moved out is made or completed
 	kindComment  = "comment"  // COMMENT ON
 	kindDescribe = "describe" // the ledger only
 )
 
-// step is one change with what it takes: statements for whoever may change structure, and rows of the ledger. A step
-// without ddl is done in either mode.
+// step is one change with what it takes: statements for whoever may change structure, statements that only move rows, and
+// rows of the ledger. A step without ddl is done in either mode.
 type step struct {
 	Change
 	place  place
 	ddl    []string
+	dml    []string
 	ledger []string
 }
 
@@ -42,6 +45,7 @@ type planner struct {
 	schemas   map[string]bool // that exist or are planned
 	// dependents names what hangs on a column, so that its type cannot be changed in place.
 	dependents func(t *table, a *attribute) (string, error)
+	namer      *namer
 
 	steps   []step
 	added   map[*table][]*column // planned columns of tables that exist
@@ -51,7 +55,6 @@ type planner struct {
 
 // plan goes through all tables of a structure, then looks for those that are gone.
 func (p *planner) plan(s *extract.Structure) error {
-	p.blocked, p.added = map[string]string{}, map[*table][]*column{}
 	wanted := map[place]bool{}
 	for _, want := range s.Tables {
 		if err := want.Check(); err != nil {
@@ -95,8 +98,12 @@ func (p *planner) table(want *extract.Table) error {
 	schema := p.base + string(want.Side)
 	t := p.have[at]
 	switch {
+	case t == nil && p.occupied(schema, want.Name):
+		// The table that has the name is called otherwise at the source, and waits to be renamed.
+		p.create(want, "its name is still that of another table")
+		return nil
 	case t == nil || !t.known && !t.exists:
-		p.create(want)
+		p.create(want, "")
 		return nil
 	case !t.known:
 		return foreign(schema, want.Name, "it was not made by syncd")
@@ -138,7 +145,7 @@ func altered(t *table, want *extract.Table) string {
 		switch {
 		case a == nil:
 			return "column " + c.name + " was dropped or renamed by hand"
-		case a.typ != c.typ.String() && a.typ != wanted[c.name].String():
+		case a.typ != c.typ.String() && a.typ != wanted[c.logical()].String():
 			return fmt.Sprintf("column %s was changed by hand from %s to %s", c.name, c.typ, a.typ)
 		}
 	}
@@ -163,8 +170,9 @@ func altered(t *table, want *extract.Table) string {
 	return ""
 }
 
-// create plans a table that does not exist, and in plan mode also its archive, which nobody may make later.
-func (p *planner) create(want *extract.Table) {
+// create plans a table that does not exist, and in plan mode also its archive, which nobody may make later. Where there
+// is a reason, it waits.
+func (p *planner) create(want *extract.Table, reason string) {
 	schema := p.base + string(want.Side)
 	p.schema(schema, want.Side)
 	columns := make([]*column, len(want.Columns))
@@ -176,14 +184,19 @@ func (p *planner) create(want *extract.Table) {
 	for _, index := range want.Indexes {
 		ddl = append(ddl, createIndex(schema, want.Name, indexName(want.Name, index), "btree", index))
 	}
-	p.add(step{
-		Change: Change{Schema: schema, Table: want.Name, Kind: kindCreate, Detail: fmt.Sprintf("table with %d columns", len(columns))},
+	s := step{
+		Change: Change{Schema: schema, Table: want.Name, Kind: kindCreate, Detail: fmt.Sprintf("table with %d columns", len(columns)), Reason: reason},
 		place:  placeOf(want),
 		ddl:    append(ddl, p.grant(schema, want.Name)...),
 		ledger: []string{keepTableDef(schema, want.Name, p.job, want.Source, want.Comment), keepColumnDefs(schema, want.Name, columns)},
-	})
+	}
+	if reason != "" {
+		p.waiting = append(p.waiting, s)
+		return
+	}
+	p.add(s)
 	if p.ddl == Plan {
-		p.archive(want, columns, nil)
+		p.archive(want.Name, want, columns, nil)
 	}
 }
 
@@ -218,18 +231,18 @@ func (p *planner) grant(schema, table string) []string {
 }
 
 // archive plans the archive of a table: the whole of it, or the columns it lacks.
-func (p *planner) archive(want *extract.Table, columns []*column, archive *table) {
+func (p *planner) archive(table string, want *extract.Table, columns []*column, archive *table) {
 	schema := p.base + string(archiveSide)
-	change := Change{Schema: schema, Table: want.Name, Kind: kindArchive, Detail: "archive of " + p.base + string(want.Side) + "." + want.Name}
+	change := Change{Schema: schema, Table: table, Kind: kindArchive, Detail: "archive of " + p.base + string(want.Side) + "." + table}
 	if archive == nil {
 		p.schema(schema, archiveSide)
-		p.add(step{Change: change, place: placeOf(want), ddl: append(createArchive(schema, want.Name, plainText(want.Comment), columns, want.Versioned), p.grant(schema, want.Name)...)})
+		p.add(step{Change: change, place: placeOf(want), ddl: append(createArchive(schema, table, plainText(want.Comment), columns, want.Versioned), p.grant(schema, table)...)})
 		return
 	}
 	for _, c := range columns {
 		if archive.names[c.name] == nil {
 			change.Column, change.Detail = c.name, "column "+c.typ.String()
-			p.add(step{Change: change, place: placeOf(want), ddl: []string{addColumn(schema, want.Name, c)}})
+			p.add(step{Change: change, place: placeOf(want), ddl: []string{addColumn(schema, table, c)}})
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 
 	"syncd/extract"
@@ -21,8 +22,9 @@ type Rehearsal struct {
 	Statements []Statement // that a run would make first
 	Held       error       // *HeldError where the brake would have held the run
 
-	run *Run
-	new map[*table]bool // tables that are not there yet: all their rows are new
+	run    *Run
+	values []revaluing     // that a run would make first; here, each in the rows that a batch is about
+	new    map[*table]bool // tables that are not there yet: all their rows are new
 }
 
 // Rehearse plans what a run of the order would do for a structure. It takes no claim and can be done beside a run.
@@ -31,15 +33,19 @@ func (w *Warehouse) Rehearse(ctx context.Context, o Order, s *extract.Structure)
 	if err != nil {
 		return nil, err
 	}
-	have, err := readStored(ctx, w.pool, o.Schema)
+	p, err := w.planner(ctx, o.Job, o.Schema, s)
 	if err != nil {
-		return nil, fault("read tables of "+o.Schema, err)
+		return nil, err
+	}
+	values, err := p.revalue(s)
+	if err != nil {
+		return nil, err
 	}
 	r := &Run{w: w, job: o.Job, schema: o.Schema, epoch: rehearsing, tables: tables{}}
 	r.chunk = "rehearsal " + strconv.FormatUint(rand.Uint64(), 36) // nobody waits for it
-	h := &Rehearsal{Statements: statements, run: r, new: map[*table]bool{}}
+	h := &Rehearsal{Statements: statements, run: r, values: values, new: map[*table]bool{}}
 	for _, want := range s.Tables {
-		t := have[placeOf(want)]
+		t := p.have[placeOf(want)]
 		if t == nil || !t.exists || !t.known {
 			t = &table{schema: o.Schema + string(want.Side), name: want.Name, blocked: "it does not exist yet"}
 			h.new[t] = true
@@ -49,6 +55,7 @@ func (w *Warehouse) Rehearse(ctx context.Context, o Order, s *extract.Structure)
 		sh := &shape{t: t, src: want}
 		if t.blocked == "" {
 			sh = newShape(t, want)
+			t.reshaped = t.reshaped || t.shaped && t.shape != sh.mark()
 		}
 		r.tables[placeOf(want)] = sh
 	}
@@ -89,8 +96,25 @@ func (h *Rehearsal) Compare(ctx context.Context, b *extract.Batch) (*Result, err
 	if _, err := s.tx.Exec(ctx, claimRehearseSQL, h.run.job, h.run.chunk, rehearsing); err != nil {
 		return nil, fault("compare batch", err)
 	}
+	for _, x := range h.values {
+		if !w.about(x.t) {
+			continue
+		}
+		if err := x.rehearse(ctx, s.tx, w.scope); err != nil {
+			return nil, fault("compare batch", err)
+		}
+		x.t.reshaped = true
+	}
 	if _, _, err := h.run.compare(ctx, s, w); err != nil {
 		return nil, fault("compare batch", err)
+	}
+	for _, in := range w.intakes {
+		if in.sh.t.blocked != "" || in.rows == nil {
+			continue
+		}
+		if err := h.run.reread(ctx, s, in); err != nil {
+			return nil, fault("compare batch", err)
+		}
 	}
 	w.unread()
 	if err := h.run.brake(ctx, s, w); errors.As(err, new(*HeldError)) {
@@ -105,6 +129,11 @@ func (h *Rehearsal) Compare(ctx context.Context, b *extract.Batch) (*Result, err
 	return &w.result, nil
 }
 
+// about reports whether a batch brings rows of a table, or has it in its scope.
+func (w *work) about(t *table) bool {
+	return slices.ContainsFunc(w.intakes, func(in *intake) bool { return in.sh.t == t })
+}
+
 // counts takes what the comparison found for what would have been done.
 func (h *Rehearsal) counts(in *intake) TableResult {
 	in.counts.Inserted, in.counts.Updated = int64(len(in.pick(fresh))), int64(len(in.pick(changed)))
@@ -113,5 +142,5 @@ func (h *Rehearsal) counts(in *intake) TableResult {
 	if h.new[in.sh.t] {
 		in.counts.Inserted, in.counts.Blocked = in.counts.Blocked, 0
 	}
-	return TableResult{Schema: in.sh.t.schema, Table: in.sh.t.name, Counts: in.counts}
+	return TableResult{Schema: in.sh.t.schema, Table: in.sh.t.logical(), Counts: in.counts}
 }

@@ -35,7 +35,7 @@ func newShape(t *table, src *extract.Table) *shape {
 	fit := *src
 	fit.Columns = nil
 	for i, c := range src.Columns {
-		stored := t.column(c.Name)
+		stored := t.of(c.Name)
 		if i < s.keys {
 			stored = t.column(t.primary[i]) // a renamed key may wait for its new name
 		}
@@ -46,7 +46,7 @@ func newShape(t *table, src *extract.Table) *shape {
 		from[i] = len(s.columns)
 		s.columns = append(s.columns, stored)
 		s.escape = append(s.escape, escapes(stored.typ))
-		same = same && stored.typ == c.Type
+		same = same && stored.typ == c.Type && (c.Key || stored.name == c.Name)
 		c.Type = stored.typ
 		fit.Columns = append(fit.Columns, c)
 	}
@@ -123,30 +123,36 @@ func (s *shape) convertRow(out, rows *extract.Rows, i int, notes []extract.Note)
 			}
 			if err != nil {
 				out.Null()
-				out.Note(extract.NonConforming, c.Name, string(cell))
+				out.Note(extract.NonConforming, s.columns[to].name, string(cell))
 				continue
 			}
 			out.Close(buf)
 		}
 	}
 	for _, n := range notes {
-		if source, waits := s.waits(n.Column); waits && n.Kind != extract.Extra {
-			n.Kind, n.Column = extract.Extra, source
-		}
-		out.Note(n.Kind, n.Column, n.Value)
+		kind, column := s.noted(n)
+		out.Note(kind, column, n.Value)
 	}
 	out.End()
 	return nil
 }
 
-// waits reports whether a column of the source has no stored column yet, and how the source spells it.
-func (s *shape) waits(name string) (source string, waits bool) {
+// noted finds where a note is kept: under the name that its column has in the table, or, where the column waits for one,
+// in _extra under the source's spelling.
+func (s *shape) noted(n extract.Note) (extract.NoteKind, string) {
+	if n.Kind == extract.Extra {
+		return n.Kind, n.Column
+	}
 	for j, c := range s.src.Columns {
-		if c.Name == name {
-			return extraName(c), s.from[j] < 0
+		switch {
+		case c.Name != n.Column:
+		case s.from[j] < 0:
+			return extract.Extra, extraName(c)
+		default:
+			return n.Kind, s.columns[s.from[j]].name
 		}
 	}
-	return "", false
+	return n.Kind, n.Column
 }
 
 func extraName(c extract.Column) string {

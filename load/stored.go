@@ -81,7 +81,7 @@ func (h holdings) Values(ctx context.Context, t *extract.Table, column string, y
 	type pair struct{ Key, Value string }
 	var after *string
 	for {
-		rows, err := h.r.w.pool.Query(ctx, selectValues(sh.t, column), after, keyPage)
+		rows, err := h.r.w.pool.Query(ctx, selectValues(sh.t, sh.t.at(column)), after, keyPage)
 		if err != nil {
 			return fault("read "+column+" of "+sh.t.String(), err)
 		}
@@ -119,7 +119,7 @@ func (h holdings) SameValues(ctx context.Context, t *extract.Table, column strin
 		return stored.Digest() == pairs.Digest(), nil
 	}
 	var digest []byte
-	err = h.r.w.pool.QueryRow(ctx, digestValues(sh.t, column)).Scan(&digest)
+	err = h.r.w.pool.QueryRow(ctx, digestValues(sh.t, sh.t.at(column))).Scan(&digest)
 	want := pairs.Digest()
 	return bytes.Equal(digest, want[:]), fault("compare "+column+" of "+sh.t.String(), err)
 }
@@ -127,10 +127,10 @@ func (h holdings) SameValues(ctx context.Context, t *extract.Table, column strin
 // valued finds a table whose key is one text column and that has the column; nil where nothing is stored of it.
 func (h holdings) valued(t *extract.Table, column string) (*shape, error) {
 	sh, err := h.r.tables.of(t)
-	if err != nil || !sh.t.exists || sh.t.column(column) == nil {
+	if err != nil || !sh.t.exists || sh.t.of(column) == nil {
 		return nil, err
 	}
-	if keys := sh.t.keys(); len(keys) != 1 || keys[0].typ != extract.Text || sh.t.column(column).typ != extract.Text {
+	if keys := sh.t.keys(); len(keys) != 1 || keys[0].typ != extract.Text || sh.t.of(column).typ != extract.Text {
 		return nil, extract.Errorf(extract.KindInternal, "read values", "%s has no key of one text column, or %s is not text", sh.t, column)
 	}
 	return sh, nil

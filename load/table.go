@@ -16,6 +16,8 @@ var (
 	tableReadSQL string
 	//go:embed sql/table_defs.sql
 	tableDefsSQL string
+	//go:embed sql/table_now.sql
+	tableNowSQL string
 	//go:embed sql/column_defs.sql
 	columnDefsSQL string
 )
@@ -34,8 +36,11 @@ func placeOf(t *extract.Table) place { return place{t.Side, t.Name} }
 // table is a table as it is stored: what the ledger knows of it and what the catalogue says.
 type table struct {
 	schema, name string
+	side         extract.Side
 	columns      []*column // all data columns that the ledger knows, by column_id
 	known        bool      // in syncd.table_def
+	called       string    // by the source, where the table still has another name
+	was          *origin
 	job          string
 	retired      bool
 	encoding     int
@@ -72,6 +77,18 @@ type column struct {
 	unnamed bool // left as it is, because the job does not ask for it
 	retired bool // gone at the source
 	def     columnDef
+	called  string // by the source, where the column still has another name
+	moves   string // what the source calls the table to which the column is to move, under the name called
+	was     *origin
+	values  *revalued
+}
+
+// logical is the name that the source has for the column.
+func (c *column) logical() string {
+	if c.called != "" {
+		return c.called
+	}
+	return c.name
 }
 
 // columnDef is what the ledger tells people of a column.
@@ -88,9 +105,18 @@ func defOf(c extract.Column) columnDef {
 	}
 }
 
-// String is the qualified name.
-func (t *table) String() string { return t.schema + "." + t.name }
+// String is the qualified name that the source has for the table.
+func (t *table) String() string { return t.schema + "." + t.logical() }
 
+// logical is the name that the source has for the table.
+func (t *table) logical() string {
+	if t.called != "" {
+		return t.called
+	}
+	return t.name
+}
+
+// column finds a column by the name that it has in the table.
 func (t *table) column(name string) *column {
 	for _, c := range t.columns {
 		if c.name == name {
@@ -98,6 +124,24 @@ func (t *table) column(name string) *column {
 		}
 	}
 	return nil
+}
+
+// of finds a column by the name that the source has for it.
+func (t *table) of(name string) *column {
+	for _, c := range t.columns {
+		if c.logical() == name && c.moves == "" {
+			return c
+		}
+	}
+	return nil
+}
+
+// at is the name that a column of the source has in the table.
+func (t *table) at(name string) string {
+	if c := t.of(name); c != nil {
+		return c.name
+	}
+	return name
 }
 
 func (t *table) keys() []*column {
@@ -138,13 +182,28 @@ func readStored(ctx context.Context, q querier, schema string) (stored, error) {
 			t.archive = a
 		}
 	}
+	s.call()
 	return s, nil
+}
+
+// call lists tables under the names that the source has for them.
+func (s stored) call() {
+	var other []*table
+	for p, t := range s {
+		if t.called != "" {
+			other = append(other, t)
+			delete(s, p)
+		}
+	}
+	for _, t := range other {
+		s[place{t.side, t.called}] = t
+	}
 }
 
 func (s stored) at(schema, base, name string) *table {
 	p := place{extract.Side(schema[len(base):]), name}
 	if s[p] == nil {
-		s[p] = &table{schema: schema, name: name, names: map[string]*attribute{}}
+		s[p] = &table{schema: schema, name: name, side: p.side, names: map[string]*attribute{}}
 	}
 	return s[p]
 }
@@ -160,10 +219,13 @@ func (s stored) readDefs(ctx context.Context, q querier, base string) error {
 	}
 	var t table
 	var shape *[16]byte
-	_, err = pgx.ForEachRow(rows, []any{&t.schema, &t.name, &t.job, &t.source, &t.encoding, &shape, &t.reshaped, &t.generation, &t.retired}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{
+		&t.schema, &t.name, &t.job, &t.source, &t.encoding, &shape, &t.reshaped, &t.generation, &t.retired, &t.called, &t.was,
+	}, func() error {
 		at := s.at(t.schema, base, t.name)
 		at.known, at.job, at.source, at.encoding, at.reshaped = true, t.job, t.source, t.encoding, t.reshaped
-		at.generation, at.retired = t.generation, t.retired
+		at.generation, at.retired, at.called, at.was = t.generation, t.retired, t.called, t.was
+		t.was = nil // the next row is not to be read into it
 		if shape != nil {
 			at.shape, at.shaped = *shape, true
 		}
@@ -182,9 +244,11 @@ func (s stored) readColumns(ctx context.Context, q querier, base string) error {
 	_, err = pgx.ForEachRow(rows, []any{
 		&schema, &name, &c.id, &c.name, &typ, &c.key, &c.unnamed, &c.retired,
 		&c.def.Source, &c.def.Field, &c.def.Label, &c.def.Choices, &c.def.Comment, &c.def.Part, &c.def.Identifier,
+		&c.called, &c.moves, &c.was, &c.values,
 	}, func() error {
 		t := s.at(schema, base, name)
 		one := c
+		c.was, c.values = nil, nil // the next row is not to be read into them
 		var err error
 		if one.typ, err = extract.ParseType(typ); err != nil {
 			return fmt.Errorf("read column %s of %s: %w", c.name, t, err)

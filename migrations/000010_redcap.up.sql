@@ -30,4 +30,18 @@ CREATE TABLE IF NOT EXISTS syncd.circuit (
 );
 COMMENT ON TABLE syncd.circuit IS 'Servers that failed several times in a row (down_since is set): nothing but a probe is sent to them.';
 
+-- What the source calls a table or a column now, where it still has another name here (called, moves_to), and the name that
+-- the source's memo has for it (renamed, revalued): how a list of renames that is met again is recognised.
+ALTER TABLE syncd.table_def
+    ADD COLUMN IF NOT EXISTS called  text COLLATE "C",
+    ADD COLUMN IF NOT EXISTS renamed jsonb;
+ALTER TABLE syncd.column_def
+    ADD COLUMN IF NOT EXISTS called   text COLLATE "C",
+    ADD COLUMN IF NOT EXISTS moves_to text COLLATE "C",
+    ADD COLUMN IF NOT EXISTS renamed  jsonb,
+    ADD COLUMN IF NOT EXISTS revalued jsonb;
+
+CREATE INDEX IF NOT EXISTS record_rename_run ON syncd.record_rename (run_id);
+COMMENT ON TABLE syncd.record_rename IS 'Records that were found under another name and moved with their rows, by run.';
+
 COMMIT;
