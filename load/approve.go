@@ -19,11 +19,17 @@ var (
 	auditWriteSQL string
 )
 
+// Approval is what a person let pass.
+type Approval struct {
+	Keys   int64 // records, or rows of closed tables
+	Source bool  // not keys: the job may read another source from its next run on
+}
+
 // Approve lets the deletions pass that the brake held in a run, from the job's next run on, and writes down who said
-// so. It answers with the number of keys.
-func (w *Warehouse) Approve(ctx context.Context, run int64, who string) (int64, error) {
-	var keys int64
-	return keys, w.transact(ctx, fmt.Sprintf("approve run %d", run), func(tx pgx.Tx) error {
+// so. It answers with what was approved.
+func (w *Warehouse) Approve(ctx context.Context, run int64, who string) (Approval, error) {
+	var a Approval
+	return a, w.transact(ctx, fmt.Sprintf("approve run %d", run), func(tx pgx.Tx) error {
 		var state State
 		err := tx.QueryRow(ctx, runStateSQL, run).Scan(&state)
 		if errors.Is(err, pgx.ErrNoRows) {
@@ -35,14 +41,16 @@ func (w *Warehouse) Approve(ctx context.Context, run int64, who string) (int64, 
 		if state != Held {
 			return extract.Errorf(extract.KindConfig, "approve run", "run %d is %s, not held", run, state)
 		}
-		tag, err := tx.Exec(ctx, runApproveSQL, run, who)
+		rows, err := tx.Query(ctx, runApproveSQL, run, who)
 		if err != nil {
 			return err
 		}
-		if keys = tag.RowsAffected(); keys == 0 {
-			return nil
+		tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil || len(tables) == 0 {
+			return err
 		}
-		return audit(ctx, tx, who, "approve", fmt.Sprintf("run %d", run), map[string]int64{"keys": keys})
+		a = Approval{Keys: int64(len(tables)), Source: tables[0] == heldSource}
+		return audit(ctx, tx, who, "approve", fmt.Sprintf("run %d", run), map[string]int64{"keys": a.Keys})
 	})
 }
 

@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -20,7 +21,8 @@ var (
 	heldUsedSQL string
 )
 
-// The brake holds what would move out more than heldShare of the records and more than heldRecords of them.
+// The brake holds what would move out more than heldShare of the records and more than heldRecords of them; half of both
+// in a wary batch, and anything at all where the source doubts that what it does not list is gone.
 const (
 	heldRecords = 20
 	heldShare   = 10 // per cent
@@ -31,11 +33,20 @@ type HeldError struct {
 	RunID         int64
 	Schema, Table string // Table is empty where records would go from all tables of a scope
 	Going, Live   int64  // records that would go, of how many
+	Doubt         string // why they may be there all the same; empty where their number alone is the reason
 }
 
 // Error tells how much would go.
 func (e *HeldError) Error() string {
-	return fmt.Sprintf("move out rows of %s: %d of %d records would go; held for approval", e.at(), e.Going, e.Live)
+	return fmt.Sprintf("move out rows of %s: %s; held for approval", e.at(), e.why())
+}
+
+func (e *HeldError) why() string {
+	text := fmt.Sprintf("%d of %d records would go", e.Going, e.Live)
+	if e.Doubt != "" {
+		text += ", and may be there all the same: " + e.Doubt
+	}
+	return text
 }
 
 func (e *HeldError) at() string {
@@ -49,7 +60,7 @@ func (e *HeldError) at() string {
 func (e *HeldError) Unwrap() error {
 	return &extract.Error{
 		Kind: extract.KindHeld, What: "move out rows", Where: e.at(),
-		Cause: fmt.Errorf("%d of %d records would go", e.Going, e.Live),
+		Cause: errors.New(e.why()),
 		Next:  fmt.Sprintf("look at the source; if they are really gone: syncd approve %d", e.RunID),
 	}
 }
@@ -97,7 +108,8 @@ func (r *Run) judge(ctx context.Context, s *session, w *work, g *going, intakes 
 	if w.b.Closing == nil {
 		before = r.state.vanished
 	}
-	if int64(len(g.hashes))+before <= heldRecords {
+	most, share := limits(w.b)
+	if int64(len(g.hashes))+before <= most || len(g.hashes) == 0 || r.released {
 		return nil
 	}
 	approved, err := r.approved(ctx, s, g)
@@ -115,15 +127,26 @@ func (r *Run) judge(ctx context.Context, s *session, w *work, g *going, intakes 
 		}
 		g.live = max(g.live, n)
 	}
-	if live := g.live + before; open > heldRecords && open*100 > live*heldShare {
+	if live := g.live + before; open > most && open*100 > live*share {
 		w.held = g
-		return &HeldError{RunID: r.id, Schema: r.schema, Table: g.table, Going: open, Live: live}
+		return &HeldError{RunID: r.id, Schema: r.schema, Table: g.table, Going: open, Live: live, Doubt: w.b.Doubt}
 	}
 	if len(approved) == 0 {
 		return nil
 	}
 	_, err = s.tx.Exec(ctx, heldUsedSQL, r.job, r.schema, g.table, approved)
 	return err
+}
+
+// limits are how many records, and how many in a hundred, may go without a person.
+func limits(b *extract.Batch) (most, share int64) {
+	switch {
+	case b.Doubt != "":
+		return 0, 0
+	case b.Wary:
+		return heldRecords / 2, heldShare / 2
+	}
+	return heldRecords, heldShare
 }
 
 // approved finds which of the records that would go may.

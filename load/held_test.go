@@ -2,6 +2,7 @@ package load
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"syncd/extract"
@@ -50,8 +51,8 @@ func TestBrakeHoldsMassDeletionUntilItIsApproved(t *testing.T) {
 	}
 
 	end(t, r, Ending{State: Held})
-	if n, err := w.Approve(t.Context(), r.ID(), "ada"); err != nil || n != 181 {
-		t.Fatal(n, err)
+	if a, err := w.Approve(t.Context(), r.ID(), "ada"); err != nil || a.Keys != 181 {
+		t.Fatal(a, err)
 	}
 	r = started(t, w, p)
 	wantCounts(t, loadInto(t, r, vanished(21, 21)), Counts{Deleted: 1})
@@ -68,4 +69,40 @@ func TestBrakeHoldsMassDeletionUntilItIsApproved(t *testing.T) {
 	if _, err := r.Load(t.Context(), &extract.Batch{Scope: &extract.Scope{Tables: []*extract.Table{p}}, Closing: &extract.Closing{Width: 1, Keys: keep}}); !errors.As(err, &held) {
 		t.Errorf("an approval of before was taken for one of now: %v", err)
 	}
+}
+
+// A doubt of the source holds every deletion, and half the limits hold in a wary batch.
+func TestADoubtHoldsEveryDeletionUntilItIsApproved(t *testing.T) {
+	t.Parallel()
+	w, p := warehouse(t), people()
+	r := started(t, w, p)
+	loadInto(t, r, many(p, ids(1, 100)))
+	end(t, r, Ending{State: Succeeded})
+
+	vanished := func(from, to int) *extract.Batch {
+		return &extract.Batch{Scope: about(ids(from, to), p), Vanished: true}
+	}
+	r = started(t, w, p)
+	one := vanished(7, 7)
+	one.Doubt = "another user's token reads"
+	var held *HeldError
+	if _, err := r.Load(t.Context(), one); !errors.As(err, &held) || held.Going != 1 || !strings.Contains(err.Error(), one.Doubt) {
+		t.Fatalf("a doubted deletion: %v", err)
+	}
+	end(t, r, Ending{State: Held})
+	if _, err := w.Approve(t.Context(), r.ID(), "ada"); err != nil {
+		t.Fatal(err)
+	}
+	r = started(t, w, p)
+	wantCounts(t, loadInto(t, r, one), Counts{Deleted: 1})
+	end(t, r, Ending{State: Succeeded})
+
+	r = started(t, w, p)
+	few := vanished(11, 22)
+	few.Wary = true
+	if _, err := r.Load(t.Context(), few); !errors.As(err, &held) || held.Going != 12 {
+		t.Fatalf("12 of 99 records in a wary batch: %v", err)
+	}
+	few.Wary = false
+	wantCounts(t, loadInto(t, r, few), Counts{Deleted: 12})
 }

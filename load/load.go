@@ -31,6 +31,8 @@ type Run struct {
 	seq    int64  // of the next batch
 	tables tables // as Agree found or made them
 	state  merged
+	// released says that a person let the job read another source from now on: what that does not list goes.
+	released bool
 }
 
 // How long a batch is tried while Postgres is away or in the way, and how long one try may take.

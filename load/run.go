@@ -18,10 +18,6 @@ var (
 	jobSeeSQL string
 	//go:embed sql/job_move.sql
 	jobMoveSQL string
-	//go:embed sql/job_bind.sql
-	jobBindSQL string
-	//go:embed sql/job_bound.sql
-	jobBoundSQL string
 	//go:embed sql/run_begin.sql
 	runBeginSQL string
 	//go:embed sql/run_lost.sql
@@ -162,29 +158,6 @@ func schemaTaken(err error, o Order) error {
 
 // ID returns the run's id.
 func (r *Run) ID() int64 { return r.id }
-
-// Bind binds the job to the source behind it, at its first run; later runs are refused where another answers.
-func (r *Run) Bind(ctx context.Context, id extract.Identity) error {
-	return r.w.transact(ctx, "bind job "+r.job, func(tx pgx.Tx) error {
-		if err := r.hold(ctx, tx); err != nil {
-			return err
-		}
-		tag, err := tx.Exec(ctx, jobBindSQL, r.job, id.Server, id.ID, id.Title, id.Version)
-		if err != nil || tag.RowsAffected() == 1 {
-			return err
-		}
-		var server, source string
-		if err := tx.QueryRow(ctx, jobBoundSQL, r.job).Scan(&server, &source); err != nil {
-			return err
-		}
-		return &extract.Error{
-			Kind: extract.KindIdentity, What: "bind job " + r.job,
-			Cause: fmt.Errorf("it reads %s of %s since its first run, and now %s of %s answered", source, server, id.ID, id.Server),
-			Next: fmt.Sprintf("put back the URL and the credential that open %s; to load %s as well, give it a [job.NAME] block and a schema of its own",
-				source, id.ID),
-		}
-	})
-}
 
 // Ending is how a run ended.
 type Ending struct {

@@ -36,7 +36,7 @@ func TestJobStaysBoundToTheSourceOfItsFirstRun(t *testing.T) {
 	}
 	for _, other := range []extract.Identity{{Server: first.Server, ID: "16"}, {Server: "https://other.example.edu/api/", ID: "15"}} {
 		err := r.Bind(t.Context(), other)
-		if extract.KindOf(err) != extract.KindIdentity {
+		if extract.KindOf(err) != extract.KindHeld {
 			t.Fatalf("bound to another: %v", err)
 		}
 		for _, want := range []string{first.Server, "15", other.Server, other.ID} {
@@ -245,8 +245,8 @@ func TestApprovalLetsHeldKeysPassAndIsWrittenDown(t *testing.T) {
 	}
 	end(t, r, Ending{State: Held})
 	for _, want := range []int64{3, 0} {
-		if n, err := w.Approve(t.Context(), r.ID(), "ann"); err != nil || n != want {
-			t.Fatalf("approved %d, %v", n, err)
+		if a, err := w.Approve(t.Context(), r.ID(), "ann"); err != nil || a.Keys != want {
+			t.Fatalf("approved %d, %v", a.Keys, err)
 		}
 	}
 	if got := ask[string](t, w, "SELECT string_agg(actor || ' ' || action || ' ' || subject, ',') FROM syncd.audit"); !strings.HasPrefix(got, "ann approve run ") || strings.Contains(got, ",") {

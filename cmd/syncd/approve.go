@@ -23,11 +23,15 @@ func (c *cli) approveCommand() *cobra.Command {
 				return usage("approve %s: a run's number, as 'syncd runs' lists them", args[0])
 			}
 			return c.withWarehouse(func(_ *config.Config, w *load.Warehouse) error {
-				n, err := w.Approve(c.ctx, id, actor())
+				a, err := w.Approve(c.ctx, id, actor())
 				if err != nil {
 					return err
 				}
-				fmt.Fprintf(c.Stdout, "approved: %s keys of run %d go at the job's next run, if the source still does not list them\n", count(n), id)
+				if a.Source {
+					fmt.Fprintf(c.Stdout, "approved: the job of run %d reads the project that answered from its next run on, and what that does not list goes\n", id)
+					return nil
+				}
+				fmt.Fprintf(c.Stdout, "approved: %s keys of run %d go at the job's next run, if the source still does not list them\n", count(a.Keys), id)
 				return nil
 			})
 		},

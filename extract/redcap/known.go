@@ -23,6 +23,7 @@ type memory struct {
 	Encoding int
 	Answers  map[string]told // by call
 	Field    string          // the record-id field
+	Project  string          // project_id
 	Token    string          // which token read
 	User     string          // its user, where the log told
 	NoLog    bool            // the log was refused

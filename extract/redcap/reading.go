@@ -58,6 +58,10 @@ func (s *Source) read(ctx context.Context, since extract.Since) (*snapshot, erro
 	if err := s.readProject(ctx, first); err != nil {
 		return nil, err
 	}
+	r.fresh.Project = first.info["project_id"]
+	if r.known != nil && r.known.Project != r.fresh.Project {
+		r.known = nil // of another project; whether this one may be read is for the warehouse to say
+	}
 	if at, err := time.Parse(time.RFC3339, since.Marks[MarkServerTime]); err == nil && r.known != nil {
 		r.mark = at.Add(-s.reread())
 	}

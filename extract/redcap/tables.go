@@ -228,6 +228,18 @@ func (m *model) tables() []*extract.Table {
 	return append(all, m.meta.tables()...)
 }
 
+// recordTables are all tables with rows of a record, those of instruments that the token may not see among them: a record that
+// is gone is gone from them too.
+func (m *model) recordTables() []*extract.Table {
+	all := []*extract.Table{m.record}
+	for _, f := range m.forms {
+		for _, p := range f.parts {
+			all = append(all, p.table)
+		}
+	}
+	return all
+}
+
 // ignores reports whether a column of the export belongs to an instrument that was not asked for.
 func (m *model) ignores(name string) bool {
 	for form := range m.skipped {

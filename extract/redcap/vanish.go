@@ -70,7 +70,7 @@ func (p *pull) vanishing(keys [][]string) *extract.Batch {
 		reason = "deleted at source or outside records_where"
 	}
 	return &extract.Batch{
-		Scope:    &extract.Scope{Tables: p.model.live, Width: 1, Keys: keys, Reason: reason},
+		Scope:    &extract.Scope{Tables: p.model.recordTables(), Width: 1, Keys: keys, Reason: reason},
 		Vanished: true,
 		Doubt:    strings.Join(p.doubts(), "; "),
 		Wary:     p.reading.wary,

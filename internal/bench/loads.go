@@ -17,7 +17,7 @@ const target = "bench.form_1" // the instrument table of the benchmark project
 // loads measures B1 (first load), B2 (nothing changed) and B3 (1 % changed), each against a COPY of the same rows in the same round.
 func (b *bench) loads(ctx context.Context) error {
 	var first, same, few []float64
-	project := b.project(b.rows, fields)
+	project := b.project(b.rows, fields, 1)
 	defer b.front.forget()
 	for round := range b.pairs + 1 {
 		r, err := b.round(ctx, project)

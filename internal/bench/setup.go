@@ -92,11 +92,11 @@ func (b *bench) tearDown() {
 	}
 }
 
-// project makes a project of one instrument with 40 typed fields.
-func (b *bench) project(rows, fields int) *redcap.Project {
+// project makes a classic project of typed fields.
+func (b *bench) project(rows, fields, forms int) *redcap.Project {
 	b.projects++
 	p := redcap.Synthetic(redcap.Spec{
-		Kind: redcap.Classic, Records: rows, Fields: fields, Forms: max(1, fields/1000), OneColumnFields: true,
+		Kind: redcap.Classic, Records: rows, Fields: fields, Forms: forms, OneColumnFields: true,
 		Title: fmt.Sprintf("Bench %d", b.projects), ID: b.projects, Empty: -1,
 	})
 	b.fake.Add(p)

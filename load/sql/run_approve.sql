@@ -2,3 +2,4 @@
 UPDATE syncd.held
 SET approved_at = clock_timestamp(), approved_by = $2
 WHERE run_id = $1 AND approved_at IS NULL
+RETURNING table_name
