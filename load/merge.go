@@ -24,7 +24,6 @@ type merged struct {
 	open     openRejects
 	refused  int   // rows that Postgres refused
 	vanished int64 // records that were moved out as vanished
-	released bool  // a person has said that the job reads another source from now on: what it does not list may go
 }
 
 // freeIntakes bounds the buffers that a run keeps for its next batch.
