@@ -32,7 +32,7 @@ const (
 	Truncate     Kind = "truncate"      // the body ends after N bytes (N < 0: that many before its end), properly closed
 	Reset        Kind = "reset"         // the connection breaks after N bytes of the body
 	LongLength   Kind = "long_length"   // Content-Length is N greater than the body
-	ShortLength  Kind = "short_length"  // Content-Length is N smaller than the body, which a client gets that much of
+	ShortLength  Kind = "short_length"  // Content-Length is N smaller than the body, and that much of it is sent: nothing on the wire tells
 	Drip         Kind = "drip"          // N bytes at a time, Delay between
 	Stall        Kind = "stall"         // Delay before the first byte
 	DropIDs      Kind = "drop_ids"      // the records IDs are missing; without IDs the last N of those asked for

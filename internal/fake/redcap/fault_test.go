@@ -64,6 +64,10 @@ func TestFaultsDoWhatTheyAreCalled(t *testing.T) {
 		{Fault{Kind: Reset, N: 30}, 200, true, nil},
 		{Fault{Kind: Reset, N: 1 << 20}, 200, true, nil},
 		{Fault{Kind: LongLength, N: 5}, 200, true, nil},
+		{Fault{Kind: ShortLength, N: 10}, 200, false, func(h http.Header, b []byte) bool { return string(b) == whole[:len(whole)-10] }},
+		{Fault{Kind: TooMuch}, 200, false, func(_ http.Header, b []byte) bool { return bytes.Contains(b, []byte("smaller data set")) }},
+		{Fault{Kind: Status, N: 429, RetryAfter: "60"}, 429, false, func(h http.Header, _ []byte) bool { return h.Get("Retry-After") == "60" }},
+		{Fault{Kind: Status, N: 408}, 408, false, func(_ http.Header, b []byte) bool { return bytes.Contains(b, []byte("Request Timeout")) }},
 		{Fault{Kind: Drip, N: 40, Delay: time.Millisecond}, 200, false, func(_ http.Header, b []byte) bool { return string(b) == whole }},
 		{Fault{Kind: Stall, Delay: time.Millisecond}, 200, false, func(_ http.Header, b []byte) bool { return string(b) == whole }},
 		{Fault{Kind: DropIDs, IDs: []string{"2", "4"}}, 200, false, func(_ http.Header, b []byte) bool {

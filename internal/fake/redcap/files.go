@@ -3,7 +3,6 @@ package redcap
 import (
 	"crypto/sha256"
 	"fmt"
-	"io"
 	"net/http"
 	"path"
 	"slices"
@@ -196,7 +195,7 @@ func (c *call) download(d *doc) {
 		h.Set("Content-Disposition", `attachment; filename="`+d.name+`"`)
 	}
 	h.Set("Content-Type", kind)
-	io.WriteString(c.w, string(d.content))
+	c.w.Write(d.content)
 }
 
 // mimeOf is the type of a file by its name's extension; a fixed list, so that it is the same on every machine.

@@ -34,7 +34,8 @@ func (f *armed) deliver(w http.ResponseWriter, held *heldWriter) {
 	case LongLength:
 		w.Header().Set("Content-Length", strconv.Itoa(len(b)+max(1, f.N)))
 	case ShortLength:
-		w.Header().Set("Content-Length", strconv.Itoa(max(0, len(b)-max(1, f.N))))
+		b = b[:max(0, len(b)-max(1, f.N))]
+		w.Header().Set("Content-Length", strconv.Itoa(len(b)))
 	case InvalidUTF8:
 		b = f.insert(b, "\xa0\xe7\x92")
 	case NUL:
