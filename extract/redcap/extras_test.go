@@ -3,6 +3,7 @@ package redcap
 import (
 	"bytes"
 	"encoding/csv"
+	"encoding/hex"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -324,4 +326,22 @@ func TestATokenThatGoesAwayOrAServerThatIsDownIsNoMissingRight(t *testing.T) {
 			}
 		})
 	}
+}
+
+func sha2(sum [32]byte) string { return hex.EncodeToString(sum[:]) }
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+func atoi(s string) int {
+	n, _ := strconv.Atoi(s)
+	return n
+}
+
+func unhex(t testing.TB, text string) []byte {
+	t.Helper()
+	out, err := hex.DecodeString(strings.TrimPrefix(text, `\x`))
+	if err != nil {
+		t.Error(err)
+	}
+	return out
 }

@@ -129,7 +129,7 @@ func (s *store) add(rows *extract.Rows) {
 	s.t.Helper()
 	into := s.of(rows.Table)
 	s.duplicate += rows.Duplicates
-	list := make([]map[string]string, rows.Len())
+	list, seen := make([]map[string]string, rows.Len()), map[string]bool{}
 	for i := range rows.Len() {
 		row, key := map[string]string{}, []string{}
 		for j, c := range rows.Table.Columns {
@@ -142,9 +142,10 @@ func (s *store) add(rows *extract.Rows) {
 			}
 		}
 		k := extract.JoinKey(key...)
-		if into.rows[k] != nil {
-			s.t.Errorf("table %s: a key stands twice within the scope of a batch", rows.Table.Name)
+		if seen[k] {
+			s.t.Errorf("table %s: a key stands twice in a batch", rows.Table.Name)
 		}
+		seen[k] = true
 		into.rows[k], list[i] = row, row
 	}
 	for _, n := range rows.Notes() {
