@@ -321,3 +321,24 @@ func TestRecordedValuesBreakTheRulesThatTheyBreak(t *testing.T) {
 		t.Errorf("dictionaries of %s projects", n[0])
 	}
 }
+
+func TestARecordIDIsFoundOnceForTheRecord(t *testing.T) {
+	t.Parallel()
+	w := newValuesWorld(t)
+	p := valuesProject(t, 61, "Numbers", map[string][]fake.Field{"visit": {{Name: "a", Type: "text"}}, "lab": {{Name: "b", Type: "text"}}})
+	if err := p.ChangeField(p.RecordField(), func(f *fake.Field) { f.Validation = "mrn_10d" }); err != nil {
+		t.Fatal(err)
+	}
+	for _, record := range []string{"0123456789", "12345"} {
+		w.save(t, p, record, fake.Place{}, map[string]string{"a": "x", "b": "y"})
+	}
+	w.add(t, "numbers", p, "")
+	w.sync(t)
+	want := []string{p.Fields()[0].Form + "|" + p.RecordField() + "|not_a_10_digit_mrn|12345|-|-|12345"}
+	if diff := cmp.Diff(want, lines(t, w.conn, "SELECT instrument, field, rule, record, event, instance, value FROM syncd.nonconforming")); diff != "" {
+		t.Errorf("found (-want +got):\n%s", diff)
+	}
+	if told := lines(t, w.conn, "SELECT w FROM syncd.run, unnest(warnings) AS w WHERE w LIKE '%(not_a_10_digit_mrn)'"); len(told) != 1 {
+		t.Errorf("the run told of it %d times", len(told))
+	}
+}
