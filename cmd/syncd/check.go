@@ -52,7 +52,7 @@ func (c *cli) check(names []string) error {
 	}
 	all := []finding{{Subject: "configuration", What: "files", OK: true, Detail: fmt.Sprintf("%d files, %d jobs, no problem", len(cfg.Files), len(cfg.Jobs))}}
 	all = append(all, c.checkPostgres(c.ctx, cfg, log)...)
-	from := c.newSources(cfg, log)
+	from := c.newSources(cfg, log, nil)
 	from.tries = 1 // somebody is waiting for the answer
 	for _, name := range names {
 		all = append(all, c.checkJob(c.ctx, from, cfg.Jobs[name])...)

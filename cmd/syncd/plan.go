@@ -49,7 +49,11 @@ func (c *cli) planIn(cfg *config.Config, url string, names []string, log *slog.L
 		return err
 	}
 	defer w.Close()
-	from := c.newSources(cfg, log)
+	bounds := w
+	if !state.Current() {
+		bounds = nil // there is no place for them yet
+	}
+	from := c.newSources(cfg, log, bounds)
 	for _, name := range names {
 		if err := c.planJob(c.ctx, w, from, cfg.Jobs[name]); err != nil {
 			return fmt.Errorf("plan job %s: %w", name, err)

@@ -91,7 +91,7 @@ func (c *cli) root() *cobra.Command {
 		return usage("%w; see '%s --help'", err, cmd.CommandPath())
 	})
 	root.AddCommand(c.syncCommand(), c.serveCommand(), c.statusCommand(), c.runsCommand(), c.runCommand(), c.checkCommand(),
-		c.configCommand(), c.planCommand(), c.migrateCommand(), c.approveCommand(), c.healthCommand(), c.demoCommand(), c.fakeCommand())
+		c.configCommand(), c.planCommand(), c.migrateCommand(), c.approveCommand(), c.usageCommand(), c.healthCommand(), c.demoCommand(), c.fakeCommand())
 	return root
 }
 

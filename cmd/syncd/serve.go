@@ -65,7 +65,7 @@ func (c *cli) serveWith(s *stopping, cfg *config.Config, log *slog.Logger, ready
 	if err != nil || w == nil {
 		return err
 	}
-	engine := job.NewEngine(job.Config{Warehouse: w, Jobs: c.planned(cfg, log), Holder: holder(), Log: log, Done: logRun(log)})
+	engine := job.NewEngine(job.Config{Warehouse: w, Jobs: c.planned(cfg, log, w), Holder: holder(), Log: log, Done: logRun(log)})
 	ready.set(engine.Ready)
 	err = engine.Run(s.ctx, s.stop)
 	ready.set(nil)
@@ -96,13 +96,13 @@ func (c *cli) awaitWarehouse(s *stopping, cfg *config.Config, log *slog.Logger) 
 }
 
 // planned lists the jobs that have a schedule.
-func (c *cli) planned(cfg *config.Config, log *slog.Logger) []job.Planned {
-	from := c.newSources(cfg, log)
+func (c *cli) planned(cfg *config.Config, log *slog.Logger, w *load.Warehouse) []job.Planned {
+	from := c.newSources(cfg, log, w)
 	var all []job.Planned
 	for _, name := range cfg.Names() {
 		j := cfg.Jobs[name]
 		all = append(all, job.Planned{
-			Name: name, Source: j.Source, Schema: j.Schema, Sync: j.Slots, Full: j.Fulls,
+			Name: name, Source: j.Source, Schema: j.Schema, Sync: j.Slots, Full: j.Fulls, RetryFor: j.RetryFor,
 			Open: func(context.Context) (extract.Source, error) { return from.of(j) },
 		})
 	}
@@ -124,7 +124,7 @@ func logRun(log *slog.Logger) func(job.Report, error) {
 
 // daemon runs the engine on a warehouse that is open already, until ctx ends; the demo stays up with it.
 func (c *cli) daemon(ctx context.Context, cfg *config.Config, w *load.Warehouse, log *slog.Logger) error {
-	engine := job.NewEngine(job.Config{Warehouse: w, Jobs: c.planned(cfg, log), Holder: holder(), Log: log, Done: func(r job.Report, err error) {
+	engine := job.NewEngine(job.Config{Warehouse: w, Jobs: c.planned(cfg, log, w), Holder: holder(), Log: log, Done: func(r job.Report, err error) {
 		if err == nil {
 			tellReport(c.Stdout, r)
 		}

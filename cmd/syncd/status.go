@@ -24,7 +24,11 @@ func (c *cli) statusCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return c.status(cfg, jobs)
+				down, err := w.Outages(c.ctx)
+				if err != nil {
+					return err
+				}
+				return c.status(cfg, jobs, down)
 			})
 		},
 	})
@@ -35,9 +39,11 @@ type jobStatus struct {
 	load.Job
 	Stale   bool `json:"stale"`   // the last success is older than the job's fresh_within
 	Retired bool `json:"retired"` // the ledger knows the job, jobs.toml does not
+	// Waiting says what a due slot of the job waits for: its server to come back.
+	Waiting string `json:"waiting,omitempty"`
 }
 
-func (c *cli) status(cfg *config.Config, known []load.Job) error {
+func (c *cli) status(cfg *config.Config, known []load.Job, down []load.Outage) error {
 	g := &grid{head: []string{"job", "schema", "state", "verdict", "fresh", "rows", "rejects", "next", "note"}}
 	byName := map[string]load.Job{}
 	for _, j := range known {
@@ -57,11 +63,22 @@ func (c *cli) status(cfg *config.Config, known []load.Job) error {
 			lines = append(lines, jobStatus{Job: j, Retired: true})
 		}
 	}
-	for _, l := range lines {
-		g.add(c.statusCells(l)...)
+	for i := range lines {
+		lines[i].Waiting = waiting(lines[i].Job, down)
+		g.add(c.statusCells(lines[i])...)
 	}
 	g.value = lines
 	return g.print(c.Stdout, c.output)
+}
+
+// waiting says what a job waits for, if it does.
+func waiting(j load.Job, down []load.Outage) string {
+	for _, o := range down {
+		if j.Due > 0 && o.Source == j.Source {
+			return o.String()
+		}
+	}
+	return ""
 }
 
 func (c *cli) oneStatus(cfg *config.Config, j load.Job) jobStatus {
@@ -96,6 +113,9 @@ func (c *cli) statusCells(l jobStatus) []string {
 	}
 	if l.Stale {
 		notes = append([]string{"stale"}, notes...)
+	}
+	if l.Waiting != "" {
+		notes = append([]string{"waiting: " + l.Waiting}, notes...)
 	}
 	if l.Retired {
 		notes = append([]string{"not in " + c.config + " any more"}, notes...)

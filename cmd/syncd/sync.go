@@ -55,7 +55,7 @@ func (c *cli) sync(cfg *config.Config, w *load.Warehouse, names []string, o sync
 		return err
 	}
 	r := &syncRun{
-		cli: c, cfg: cfg, syncing: o, from: c.newSources(cfg, log), bars: newProgress(c.Stderr), stopping: s,
+		cli: c, cfg: cfg, syncing: o, from: c.newSources(cfg, log, w), bars: newProgress(c.Stderr), stopping: s,
 		runner: &job.Runner{Warehouse: w, Log: log, Holder: holder()},
 	}
 	worst := exitDone
