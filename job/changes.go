@@ -1,7 +1,10 @@
 package job
 
 import (
+	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"syncd/extract"
 	"syncd/load"
@@ -26,6 +29,30 @@ func (r *reread) add(b *extract.Batch) {
 	for _, key := range b.Scope.Keys {
 		r.ids.Add(key[0])
 	}
+}
+
+// countTouched counts the live rows of the tables whose number of rows changed.
+func (x *execution) countTouched(ctx context.Context) error {
+	for _, name := range sortedTables(x.read) {
+		if !x.read[name].touched {
+			continue
+		}
+		live, err := x.w.Live(ctx, name.schema, name.table)
+		if err != nil {
+			return err
+		}
+		x.ending.Live = append(x.ending.Live, load.TableRows{Schema: name.schema, Table: name.table, Rows: live})
+	}
+	return nil
+}
+
+func sortedTables(t tally) []tableName {
+	names := make([]tableName, 0, len(t))
+	for name := range t {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, func(a, b tableName) int { return strings.Compare(a.String(), b.String()) })
+	return names
 }
 
 // proveChanges compares the ids that the source named as changed with those that batches were the whole truth about: each

@@ -274,7 +274,7 @@ func TestErrorsEndTheRunAsTheirKindSays(t *testing.T) {
 		kind  string
 		code  int
 	}{
-		{"another project answers", other.open, load.Failed, "identity", 1},
+		{"another project answers", other.open, load.Held, "held", 4},
 		{"a source panics", panics.open, load.Failed, "internal", 1},
 		{"a secret is missing", fails(extract.KindConfig), load.Failed, "config", 2},
 		{"the token is refused", fails(extract.KindAuth), load.Failed, "auth", 1},
@@ -348,4 +348,27 @@ func TestDryRunTellsWhatARunThenDoesAndWritesNothing(t *testing.T) {
 func withHolder(o load.Order, holder string) load.Order {
 	o.Holder = holder
 	return o
+}
+
+func TestARunByChangesIsProvenByWhatItReadAgain(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		named, read, after []string
+		missed             int64
+		holds              bool
+	}{
+		"all were read":                {[]string{"1", "2"}, []string{"1", "2", "3"}, []string{"1", "2", "3"}, 0, true},
+		"one is gone":                  {[]string{"1", "9"}, []string{"1"}, []string{"1"}, 0, true},
+		"one was not read":             {[]string{"1", "2"}, []string{"1"}, []string{"1", "2"}, 1, false},
+		"nothing was said and nothing": {nil, nil, []string{"1"}, 0, true},
+	} {
+		p := &extract.Proof{Named: set(c.named), After: set(c.after)}
+		got := proveChanges(p, set(c.read))
+		if got.Holds != c.holds || got.Counts["missed"] != c.missed || got.Broken == c.holds {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	if got := proveChanges(&extract.Proof{}, set(nil)); got.Holds || got.Broken {
+		t.Errorf("a source that does not say what changed: %+v", got)
+	}
 }

@@ -27,9 +27,12 @@ func (x *execution) prove(ctx context.Context, stored extract.Stored) error {
 	x.rep.Full = x.proof.Full
 	second := proveChanges(x.proof, x.reread.ids)
 	if x.proof.Full {
-		if second, err = x.proveCells(ctx); err != nil {
-			return err
-		}
+		second, err = x.proveCells(ctx)
+	} else {
+		err = x.countTouched(ctx)
+	}
+	if err != nil {
+		return err
 	}
 	x.warnings = append(x.warnings, softWarnings(x.proof.Soft)...)
 	x.ending.Proofs = []load.Proof{ids, second}
@@ -170,6 +173,7 @@ type tableTally struct {
 	blocked  int64
 	open     bool  // rows came without a scope: the batches are not the whole truth about the table
 	unread   bool  // a key could not be read, so that nothing was moved out
+	touched  bool  // rows came or went
 	gone     int64 // rows moved out as vanished: this run may have read them before they went
 	closed   bool  // a closing batch named all keys of the table
 	closing  int64
@@ -187,6 +191,7 @@ func (t tally) add(b *extract.Batch, r *load.Result) {
 		n.rejected += c.Rejected
 		n.blocked += c.Blocked
 		n.unread = n.unread || r.KeysUnread
+		n.touched = n.touched || c.Inserted+c.Deleted > 0
 		switch {
 		case b.Closing != nil:
 			if b.Scope != nil && b.Scope.Width == 0 {

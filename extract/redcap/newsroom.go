@@ -54,8 +54,8 @@ func (s *Source) lookAtLog(ctx context.Context, full bool) error {
 	r.fresh.NoLog = false
 	room.named.Sort()
 	r.told = room
-	if user := own.user(); user != "" {
-		r.fresh.User = user
+	if own.user != "" {
+		r.fresh.User = own.user
 	}
 	return nil
 }
@@ -99,31 +99,16 @@ func (n *newsroom) uploaded(id string) string {
 	return "9999"
 }
 
-// ownCalls finds the user behind the token by the row that the run's own first call left.
+// ownCalls finds the user behind the token by the newest row that a call such as the run's own first one left.
 type ownCalls struct {
 	since string // minute
-	users map[string]bool
+	user  string
 }
 
 func (o *ownCalls) add(row *logRow) {
-	if row.at < o.since || row.details != "Export project information (API)" {
-		return
+	if o.user == "" && row.at >= o.since && row.details == "Export project information (API)" {
+		o.user = row.user // rows come newest first
 	}
-	if o.users == nil {
-		o.users = map[string]bool{}
-	}
-	o.users[row.user] = true
-}
-
-// user is empty where several asked at the same time.
-func (o *ownCalls) user() string {
-	if len(o.users) != 1 {
-		return ""
-	}
-	for name := range o.users {
-		return name
-	}
-	return ""
 }
 
 // changedIDs asks which records have a change in the project's log since the mark (reference 8.1). They are names only.

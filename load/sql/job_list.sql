@@ -3,7 +3,7 @@ SELECT j.job, j.source, j.schema_name, coalesce(j.server, ''), coalesce(j.source
        l.run_id, l.kind, l.state, coalesce(l.verdict, ''), coalesce(l.verdict_reason, ''), l.started_at, l.ended_at,
        coalesce(l.error_kind, ''), coalesce(l.error, ''), coalesce(l.error_next, ''),
        fresh.started_at, proven.started_at,
-       (SELECT sum(live)::bigint FROM syncd.run_table WHERE run_id = counted.run_id),
+       counted.rows,
        (SELECT count(*) FROM syncd.reject AS x WHERE x.job = j.job AND x.resolved_at IS NULL),
        (SELECT count(*) FROM syncd.held AS h WHERE h.job = j.job AND h.run_id = l.run_id AND h.approved_at IS NULL),
        (SELECT count(*) FROM syncd.slot AS s WHERE s.job = j.job AND s.state = 'due')
@@ -13,7 +13,10 @@ LEFT JOIN LATERAL (SELECT started_at FROM syncd.run AS r WHERE r.job = j.job AND
                    ORDER BY run_id DESC LIMIT 1) AS fresh ON true
 LEFT JOIN LATERAL (SELECT started_at FROM syncd.run AS r WHERE r.job = j.job AND r.verdict = 'proven'
                    ORDER BY run_id DESC LIMIT 1) AS proven ON true
-LEFT JOIN LATERAL (SELECT run_id FROM syncd.run AS r WHERE r.job = j.job
-                   AND EXISTS (SELECT FROM syncd.run_table AS t WHERE t.run_id = r.run_id AND t.live IS NOT NULL)
-                   ORDER BY run_id DESC LIMIT 1) AS counted ON true
+LEFT JOIN LATERAL (SELECT sum(live)::bigint AS rows
+                   FROM (SELECT DISTINCT ON (t.schema_name, t.table_name) t.live
+                         FROM syncd.run_table AS t JOIN syncd.run AS r ON r.run_id = t.run_id
+                         JOIN syncd.table_def AS d ON (d.schema_name, d.table_name) = (t.schema_name, t.table_name) AND d.retired_at IS NULL
+                         WHERE r.job = j.job AND r.schema_name = j.schema_name AND t.live IS NOT NULL
+                         ORDER BY t.schema_name, t.table_name, t.run_id DESC) AS newest) AS counted ON true
 ORDER BY j.job
