@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"time"
 
@@ -173,7 +174,8 @@ func (r *Run) reread(ctx context.Context, s *session, in *intake) error {
 	if !in.sh.t.reshaped {
 		return nil
 	}
-	differ := in.index.keys.sorted(in.pick(changed))
+	differ := slices.DeleteFunc(in.pick(changed), in.renamed)
+	in.index.keys.sorted(differ)
 	if len(differ) == 0 {
 		return nil
 	}
@@ -212,6 +214,11 @@ func (r *Run) reread(ctx context.Context, s *session, in *intake) error {
 		return err
 	}
 	return r.renew(ctx, s, in, same)
+}
+
+// renamed reports whether the record of a row was stored under another name: then the row did change.
+func (in *intake) renamed(i int) bool {
+	return in.scope != nil && in.scope.renamed[string(part(in.index.keys.at(i), 0))]
 }
 
 // renew gives rows their fingerprint of now and touches nothing else.

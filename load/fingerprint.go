@@ -84,6 +84,44 @@ func (h *hasher) storedRow(s *shape, cells [][]byte) [16]byte {
 	return xxh3.Hash128(h.buf).Bytes()
 }
 
+// content hashes what row i holds beside the name of its record, the first key column. Rows of two tables never have the
+// same, and no generation comes into it: it is compared with what is stored now.
+func (h *hasher) content(s *shape, rows *extract.Rows, i int, notes []extract.Note) [16]byte {
+	h.of(s)
+	for _, j := range s.order {
+		if cell, ok := rows.Cell(i, j); ok && j > 0 {
+			h.cell(uint32(s.columns[j].id), cell)
+		}
+	}
+	if len(notes) > 0 {
+		h.side(notes)
+	}
+	return xxh3.Hash128(h.buf).Bytes()
+}
+
+// storedContent is content of a row that Postgres printed, as storedRow is row.
+func (h *hasher) storedContent(s *shape, cells [][]byte) [16]byte {
+	h.of(s)
+	for _, j := range s.order {
+		if cells[j] != nil && j > 0 {
+			h.cell(uint32(s.columns[j].id), cells[j])
+		}
+	}
+	for k, id := range [...]uint32{nonConformingID, missingID, extraID} {
+		if cell := cells[len(s.columns)+k]; cell != nil {
+			h.cell(id, cell)
+		}
+	}
+	return xxh3.Hash128(h.buf).Bytes()
+}
+
+// of begins with the table, whose name no other has.
+func (h *hasher) of(s *shape) {
+	table := s.t.String()
+	h.buf = binary.LittleEndian.AppendUint32(h.buf[:0], uint32(len(table)))
+	h.buf = append(h.buf, table...)
+}
+
 // noteText holds the side columns of one row as JSON objects, in the very text in which Postgres prints them: keys by
 // length and then bytewise, one blank after colon and comma.
 type noteText struct {

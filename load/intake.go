@@ -331,7 +331,8 @@ type scope struct {
 	// Of versioned scopes, by key: the version that the batch brings, and whether a newer one is stored.
 	versions []string
 	older    []bool
-	parent   *intake // whose rows carry the versions
+	parent   *intake         // whose rows carry the versions
+	renamed  map[string]bool // records whose rows were stored under another name, by the new one
 }
 
 func newScope(s *extract.Scope) *scope {

@@ -152,7 +152,8 @@ type RunDetail struct {
 	Rejects    []RejectCount `json:"rejects"` // first seen by this run
 	Batches    int64         `json:"batches"`
 	NewRejects int64         `json:"new_rejects"`
-	Held       int64         `json:"held"` // keys that wait for approval
+	Held       int64         `json:"held"`    // keys that wait for approval
+	Renamed    int64         `json:"renamed"` // records that were found under another name
 	BeatAt     *time.Time    `json:"beat_at"`
 }
 
@@ -197,7 +198,7 @@ func (w *Warehouse) RunDetail(ctx context.Context, id int64) (*RunDetail, error)
 	}
 	d := &RunDetail{RunRow: runs[0]}
 	var proofs []byte
-	err = w.pool.QueryRow(ctx, runFactsSQL, id).Scan(&proofs, &d.Warnings, &d.Batches, &d.NewRejects, &d.Held, &d.BeatAt)
+	err = w.pool.QueryRow(ctx, runFactsSQL, id).Scan(&proofs, &d.Warnings, &d.Batches, &d.NewRejects, &d.Held, &d.Renamed, &d.BeatAt)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, extract.Errorf(extract.KindConfig, "read run", "there is no run %d", id)
 	}

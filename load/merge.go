@@ -132,7 +132,13 @@ func (r *Run) try(ctx context.Context, w *work) (*Result, error) {
 		}
 	}()
 	w.result, w.archives, w.vanished, w.held = Result{}, nil, 0, nil
+	if w.scope != nil {
+		w.scope.renamed = nil
+	}
 	now, seen, err := r.compare(ctx, s, w)
+	if err == nil && seen == nil {
+		now, err = r.renameRecords(ctx, s, w, now)
+	}
 	if err == nil && seen == nil {
 		err = r.write(ctx, s, w, now)
 	}

@@ -105,7 +105,11 @@ func (h *Rehearsal) Compare(ctx context.Context, b *extract.Batch) (*Result, err
 		}
 		x.t.reshaped = true
 	}
-	if _, _, err := h.run.compare(ctx, s, w); err != nil {
+	now, _, err := h.run.compare(ctx, s, w)
+	if err != nil {
+		return nil, fault("compare batch", err)
+	}
+	if _, err := h.run.renameRecords(ctx, s, w, now); err != nil {
 		return nil, fault("compare batch", err)
 	}
 	for _, in := range w.intakes {

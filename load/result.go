@@ -66,6 +66,8 @@ type Result struct {
 	KeysUnread bool `json:"keys_unread,omitempty"`
 	// Kept counts rows that should have been moved out and stay, because there is no archive to move them to.
 	Kept int64 `json:"kept,omitempty"`
+	// Renamed counts records that were stored under another name; their rows count as updated.
+	Renamed int64 `json:"renamed,omitempty"`
 	// NewRejects counts rejects that were not open before this batch.
 	NewRejects int64 `json:"new_rejects,omitempty"`
 	// Replayed says that the batch had been committed before and its reply was lost; the counts are those of then.

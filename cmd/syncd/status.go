@@ -225,6 +225,9 @@ func (c *cli) printRun(d *load.RunDetail) error {
 	for _, p := range d.Proofs {
 		fmt.Fprintf(c.Stdout, "proof %s\n", proofLine(p))
 	}
+	if d.Renamed > 0 {
+		fmt.Fprintf(c.Stdout, "renamed %s records\n", count(d.Renamed))
+	}
 	for _, r := range d.Rejects {
 		fmt.Fprintf(c.Stdout, "rejected %s: %s %s (%s)\n", count(r.Count), r.Table, r.Column, r.Rule)
 	}
