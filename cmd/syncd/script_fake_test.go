@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"strconv"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -45,6 +46,12 @@ func changeFake(ts *testscript.TestScript, neg bool, args []string) {
 		w.projects[args[0]].Rights(func(u *redcap.User) { u.Logging = false })
 	case "token":
 		w.projects[args[0]].SetToken(args[1])
+	case "furnish": // one of each thing that is pulled by name
+		ts.Check(furnish(w.projects[args[0]]))
+	case "file":
+		ts.Check(w.projects[args[0]].AddFile(args[1], redcap.Place{}, "scan", args[2], []byte(args[3])))
+	case "unfile":
+		ts.Check(w.projects[args[0]].RemoveFile(args[1], redcap.Place{}, "scan"))
 	case "upgrade":
 		w.fake.Upgrade(args[0])
 	case "rename":
@@ -52,6 +59,20 @@ func changeFake(ts *testscript.TestScript, neg bool, args []string) {
 	default:
 		ts.Fatalf("fake %s: not known", verb)
 	}
+}
+
+// furnish gives a project a file field, a report, participants, a user with a role, and a file repository.
+func furnish(p *redcap.Project) error {
+	p.AddReport(redcap.Report{ID: 12, Title: "Ids", Fields: []string{p.RecordField()}})
+	role := p.AddRole(redcap.Role{Label: "Reader", As: redcap.FullRights("reader")})
+	p.AddUser(redcap.FullRights("reader"))
+	folder, err := p.AddRepositoryFolder(0, "plans", "", "")
+	if err == nil {
+		_, err = p.AddRepositoryFile(folder, "plan.txt", []byte("the plan"))
+	}
+	return errors.Join(
+		err, p.AddField(redcap.Field{Name: "scan", Form: "form_1", Type: "file"}), p.BindUserToRole("reader", role),
+		p.AddParticipant("form_1", "", redcap.Participant{Email: "a@example.edu"}))
 }
 
 // freeText names a field that takes any text; "note" in a script stands for the first of them.

@@ -368,6 +368,8 @@ func (c *comparison) renameEvents() {
 	c.renameValues(extract.Meta, "redcap_event", "unique_event_name", names)
 	c.renameValues(extract.Meta, "redcap_instrument_event", "unique_event_name", names)
 	c.renameValues(extract.Meta, "redcap_repeating", "event_name", names)
+	c.renameValues(extract.Meta, "redcap_file", eventColumn, names)
+	c.renameValues(extract.Meta, "redcap_survey_participant", "unique_event_name", names)
 }
 
 func (c *comparison) renameValues(side extract.Side, table, column string, names map[string]string) {
@@ -399,6 +401,8 @@ func (c *comparison) renameMeta() {
 	c.renameValues(extract.Meta, "redcap_instrument", "instrument_name", forms)
 	c.renameValues(extract.Meta, "redcap_instrument_event", "form", forms)
 	c.renameValues(extract.Meta, "redcap_repeating", "form_name", forms)
+	c.renameValues(extract.Meta, "redcap_survey_participant", "instrument", forms)
+	c.renameValues(extract.Meta, "redcap_file", fileFieldColumn, renamed(c.fields))
 	c.renameValues(extract.Meta, "redcap_field", "field_name", renamed(c.fields))
 	c.renameValues(extract.Meta, "redcap_choice", "field_name", renamed(c.fields))
 	c.renameValues(extract.Meta, "redcap_export_field", "original_field_name", fields)

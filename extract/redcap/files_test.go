@@ -71,6 +71,7 @@ func downloads(s *fake.Server) int {
 func TestFileNamesAreRowsOfTheirRecord(t *testing.T) {
 	t.Parallel()
 	p := archive(t)
+	put(t, p, "3", "photo", "bird.png", "a bird")
 	server, url := serve(t, fake.Options{}, p)
 	s := newStore(t)
 	mustPull(t, source(t, url, p.Token(), filesOf(filesNames)), s)
@@ -79,6 +80,7 @@ func TestFileNamesAreRowsOfTheirRecord(t *testing.T) {
 	}
 	wantRows(t, s, "_meta.redcap_file", map[string]map[string]string{
 		"1||1|photo": row("1", "photo", "cat.png"), "1||1|sign": row("1", "sign", "signature_2026.png"), "2||1|photo": row("2", "photo", "dog.png"),
+		"3||1|photo": row("3", "photo", "bird.png"),
 	})
 	if n := downloads(server); n > 0 || s.tables["_meta.redcap_file_content"] != nil {
 		t.Errorf("%d files were read although names alone are pulled", n)

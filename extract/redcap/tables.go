@@ -237,6 +237,9 @@ func (m *model) recordTables() []*extract.Table {
 			all = append(all, p.table)
 		}
 	}
+	if m.files != nil {
+		all = append(all, m.files.file)
+	}
 	return all
 }
 
