@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/zeebo/xxh3"
@@ -50,21 +51,18 @@ func sourceHash(id extract.Identity) [16]byte {
 	return xxh3.HashString128(id.Server + "\x00" + id.ID).Bytes()
 }
 
+// errRebound says that what was read of a job's marks and memo was another source's.
+var errRebound = errors.New("the job reads another source from now on, as was approved, and begins again without marks")
+
 // Bind binds the job to the source behind it, at its first run. Where another answers later the run is held, until a person
-// approves it: then the job reads that one from this run on, from the beginning, and what the source does not list goes.
+// approves it: then the job is bound to that one, forgets its marks, and the run has to begin again (KindDrift). Until the
+// job has marks again, what the source does not list goes.
 func (r *Run) Bind(ctx context.Context, id extract.Identity) error {
 	var other *otherSource
+	var rebound bool
 	err := r.w.transact(ctx, "bind job "+r.job, func(tx pgx.Tx) error {
-		other = nil
+		other, rebound, r.released = nil, false, nil
 		if err := r.hold(ctx, tx); err != nil {
-			return err
-		}
-		tag, err := tx.Exec(ctx, jobBindSQL, r.job, id.Server, id.ID, id.Title, id.Version)
-		if err != nil || tag.RowsAffected() == 1 {
-			return err
-		}
-		o := &otherSource{job: r.job, id: id, run: r.id}
-		if err := tx.QueryRow(ctx, jobBoundSQL, r.job).Scan(&o.server, &o.source); err != nil {
 			return err
 		}
 		rows, err := tx.Query(ctx, heldApprovedSQL, r.job, r.schema, heldSource)
@@ -75,16 +73,33 @@ func (r *Run) Bind(ctx context.Context, id extract.Identity) error {
 		if err != nil {
 			return err
 		}
-		for _, hash := range approved {
-			if hash == sourceHash(id) {
-				return r.rebind(ctx, tx, o)
-			}
+		mine := slices.Index(approved, sourceHash(id))
+		tag, err := tx.Exec(ctx, jobBindSQL, r.job, id.Server, id.ID, id.Title, id.Version)
+		switch {
+		case err != nil:
+			return err
+		case tag.RowsAffected() == 1 && len(approved) == 0:
+			return nil
+		case tag.RowsAffected() == 1 && mine < 0:
+			// The source of before answers: what was approved is not for another time.
+			_, err := tx.Exec(ctx, heldUsedSQL, r.job, r.schema, heldSource, approved)
+			return err
+		case tag.RowsAffected() == 1: // rebound by a run that did not come to its end
+			r.released = [][16]byte{approved[mine]}
+			return nil
 		}
-		other = o
-		return nil
+		other = &otherSource{job: r.job, id: id, run: r.id}
+		if err := tx.QueryRow(ctx, jobBoundSQL, r.job).Scan(&other.server, &other.source); err != nil || mine < 0 {
+			return err
+		}
+		rebound = true
+		return r.rebind(ctx, tx, other)
 	})
-	if err != nil || other == nil {
+	switch {
+	case err != nil || other == nil:
 		return err
+	case rebound:
+		return extract.Errorf(extract.KindDrift, "bind job "+r.job, "%w", errRebound)
 	}
 	hash := sourceHash(id)
 	if err := r.keepHeld(ctx, &going{table: heldSource, hashes: map[[16]byte]bool{hash: true}}); err != nil {
@@ -101,9 +116,14 @@ func (r *Run) rebind(ctx context.Context, tx pgx.Tx, o *otherSource) error {
 	if _, err := tx.Exec(ctx, markForgetSQL, r.job); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(ctx, heldUsedSQL, r.job, r.schema, heldSource, [][16]byte{sourceHash(o.id)}); err != nil {
-		return err
-	}
-	r.released = true
 	return audit(ctx, tx, "syncd", "rebind", "job "+r.job, map[string]string{"from": o.server + " " + o.source, "to": o.id.Server + " " + o.id.ID})
+}
+
+// settleRelease ends what an approved source may do: it has been read to its end.
+func (r *Run) settleRelease(ctx context.Context, tx pgx.Tx) error {
+	if r.released == nil {
+		return nil
+	}
+	_, err := tx.Exec(ctx, heldUsedSQL, r.job, r.schema, heldSource, r.released)
+	return err
 }

@@ -58,84 +58,135 @@ func (e *HeldError) at() string {
 
 // Unwrap gives the error its kind, and what to do next.
 func (e *HeldError) Unwrap() error {
+	look := "look at the source"
+	if e.Doubt != "" {
+		look += " (" + e.Doubt + ")"
+	}
 	return &extract.Error{
 		Kind: extract.KindHeld, What: "move out rows", Where: e.at(),
 		Cause: errors.New(e.why()),
-		Next:  fmt.Sprintf("look at the source; if they are really gone: syncd approve %d", e.RunID),
+		Next:  fmt.Sprintf("%s; if they are really gone: syncd approve %d", look, e.RunID),
 	}
 }
 
 // going are the records that a batch would move out of one place, by the hash of their key.
 type going struct {
-	table  string // in syncd.held
-	hashes map[[16]byte]bool
-	live   int64
+	table    string // in syncd.held
+	hashes   map[[16]byte]bool
+	approved [][16]byte // among them
+	intakes  []*intake
+	width    int // key columns of what goes
+	live     int64
+	held     int64 // of live, where they are not let go
 }
 
-// brake looks at what would be moved out and holds it where it looks like mass deletion: of closing batches table by
-// table, of vanished ids over all tables of the scope. Batches of vanished ids count together with those that the
-// run moved out before.
+// open is how many of them nobody has approved.
+func (g *going) open() int64 { return int64(len(g.hashes) - len(g.approved)) }
+
+// brake looks at what would be moved out and holds it where it looks like mass deletion, or where the source doubts that
+// it is gone. Everything that is held of a batch is held at once, so that one approval lets it go.
 func (r *Run) brake(ctx context.Context, s *session, w *work) error {
-	switch {
-	case w.b.Closing != nil:
-		for _, in := range w.intakes {
-			g := &going{table: in.sh.src.Name, hashes: map[[16]byte]bool{}}
-			g.add(in, w.b.Closing.Width)
-			if err := r.judge(ctx, s, w, g, []*intake{in}, w.b.Closing.Width); err != nil {
-				return err
-			}
+	if r.released != nil {
+		return nil
+	}
+	var all []*going
+	for _, g := range w.leaving() {
+		if len(g.hashes) == 0 {
+			continue
 		}
-	case w.b.Vanished && w.scope != nil && w.scope.width > 0:
-		g := &going{hashes: map[[16]byte]bool{}}
-		for _, in := range w.intakes {
-			g.add(in, w.scope.width)
+		if err := r.judge(ctx, s, w, g); err != nil {
+			return err
 		}
-		w.vanished = int64(len(g.hashes))
-		return r.judge(ctx, s, w, g, w.intakes, w.scope.width)
+		all = append(all, g)
+	}
+	if len(w.held) > 0 {
+		return r.heldError(w)
+	}
+	for _, g := range all {
+		if len(g.approved) == 0 {
+			continue
+		}
+		if _, err := s.tx.Exec(ctx, heldUsedSQL, r.job, r.schema, g.table, g.approved); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func (g *going) add(in *intake, width int) {
-	for i := range in.missing.len() {
-		g.hashes[xxh3.Hash128(prefix(in.missing.at(i), width)).Bytes()] = true
+// leaving is what a batch would move out and the brake looks at: of closing batches table by table, of vanished ids over all
+// tables of the scope; and row by row in a batch of rows that the source doubts.
+func (w *work) leaving() (all []*going) {
+	switch {
+	case w.b.Closing != nil:
+		for _, in := range w.intakes {
+			all = append(all, newGoing(in.sh.src.Name, w.b.Closing.Width, in))
+		}
+	case w.b.Vanished && w.scope != nil && w.scope.width > 0:
+		all = append(all, newGoing("", w.scope.width, w.intakes...))
+	case w.b.Doubt != "":
+		for _, in := range w.intakes {
+			all = append(all, newGoing(in.sh.src.Name, in.sh.keys, in))
+		}
 	}
+	return all
 }
 
-// judge holds records unless they are few, or approved.
-func (r *Run) judge(ctx context.Context, s *session, w *work, g *going, intakes []*intake, width int) error {
-	before := int64(0)
-	if w.b.Closing == nil {
-		before = r.state.vanished
+func newGoing(table string, width int, intakes ...*intake) *going {
+	g := &going{table: table, width: width, intakes: intakes, hashes: map[[16]byte]bool{}}
+	for _, in := range intakes {
+		for i := range in.missing.len() {
+			g.hashes[xxh3.Hash128(prefix(in.missing.at(i), width)).Bytes()] = true
+		}
 	}
-	most, share := limits(w.b)
-	if int64(len(g.hashes))+before <= most || len(g.hashes) == 0 || r.released {
-		return nil
-	}
-	approved, err := r.approved(ctx, s, g)
-	if err != nil {
+	return g
+}
+
+// judge holds records unless they are few, or approved. Vanished ids count together with those that went unapproved in
+// batches of the run before; a doubt is about this batch alone.
+func (r *Run) judge(ctx context.Context, s *session, w *work, g *going) (err error) {
+	if g.approved, err = r.approved(ctx, s, g); err != nil {
 		return err
 	}
-	open := int64(len(g.hashes)-len(approved)) + before
-	for _, in := range intakes {
+	most, share := limits(w.b)
+	open, gone := g.open(), int64(0)
+	if g.table == "" {
+		w.vanished, w.gone = open, int64(len(g.hashes))
+		if w.b.Doubt == "" && open > 0 {
+			open += r.state.vanished
+		}
+		gone = r.state.gone
+	}
+	if open <= most {
+		return nil
+	}
+	for _, in := range g.intakes {
 		if in.sh.t.blocked != "" {
 			continue
 		}
 		var n int64
-		if err := s.tx.QueryRow(ctx, countKeys(in.sh.t, width)).Scan(&n); err != nil {
+		if err := s.tx.QueryRow(ctx, countKeys(in.sh.t, g.width)).Scan(&n); err != nil {
 			return err
 		}
 		g.live = max(g.live, n)
 	}
-	if live := g.live + before; open > most && open*100 > live*share {
-		w.held = g
-		return &HeldError{RunID: r.id, Schema: r.schema, Table: g.table, Going: open, Live: live, Doubt: w.b.Doubt}
+	if g.live += gone; open*100 > g.live*share {
+		g.held = open
+		w.held = append(w.held, g)
 	}
-	if len(approved) == 0 {
-		return nil
+	return nil
+}
+
+// heldError tells what is held of a batch.
+func (r *Run) heldError(w *work) error {
+	e := &HeldError{RunID: r.id, Schema: r.schema, Table: w.held[0].table, Doubt: w.b.Doubt}
+	if len(w.held) > 1 {
+		e.Table = ""
 	}
-	_, err = s.tx.Exec(ctx, heldUsedSQL, r.job, r.schema, g.table, approved)
-	return err
+	for _, g := range w.held {
+		e.Going += g.held
+		e.Live += g.live
+	}
+	return e
 }
 
 // limits are how many records, and how many in a hundred, may go without a person.

@@ -106,3 +106,74 @@ func TestADoubtHoldsEveryDeletionUntilItIsApproved(t *testing.T) {
 	few.Wary = false
 	wantCounts(t, loadInto(t, r, few), Counts{Deleted: 12})
 }
+
+func TestWhatWasApprovedDoesNotCountWithWhatWasNot(t *testing.T) {
+	t.Parallel()
+	w, p := warehouse(t), people()
+	r := started(t, w, p)
+	loadInto(t, r, many(p, ids(1, 200)))
+	vanished := func(from, to int) *extract.Batch {
+		return &extract.Batch{Scope: about(ids(from, to), p), Vanished: true}
+	}
+	var held *HeldError
+	if _, err := r.Load(t.Context(), vanished(1, 60)); !errors.As(err, &held) || held.Going != 60 || held.Live != 200 {
+		t.Fatalf("%v", err)
+	}
+	end(t, r, Ending{State: Held})
+	if a, err := w.Approve(t.Context(), r.ID(), "ada"); err != nil || a.Keys != 60 {
+		t.Fatal(a, err)
+	}
+	r = started(t, w, p)
+	wantCounts(t, loadInto(t, r, vanished(1, 30)), Counts{Deleted: 30})
+	wantCounts(t, loadInto(t, r, vanished(31, 65)), Counts{Deleted: 35}) // 5 of them nobody has approved
+	wantCounts(t, loadInto(t, r, vanished(66, 80)), Counts{Deleted: 15}) // 20
+	if _, err := r.Load(t.Context(), vanished(81, 81)); !errors.As(err, &held) || held.Going != 21 || held.Live != 200 {
+		t.Errorf("one more: %v", err)
+	}
+	wary := vanished(200, 200)
+	wary.Wary = true
+	if _, err := r.Load(t.Context(), wary); !errors.As(err, &held) {
+		t.Errorf("one more, wary: %v", err)
+	}
+}
+
+func TestADoubtIsAboutAllThatABatchMovesOut(t *testing.T) {
+	t.Parallel()
+	w := warehouse(t)
+	p, q := people(), people()
+	q.Name = "others"
+	r := started(t, w, p, q)
+	load := func(ids []string) *extract.Batch {
+		return &extract.Batch{Scope: about(ids, p, q), Rows: []*extract.Rows{many(p, ids).Rows[0], many(q, ids).Rows[0]}}
+	}
+	loadInto(t, r, load(ids(1, 9)))
+	keep := &extract.KeySet{}
+	for _, id := range ids(1, 8) {
+		keep.Add(id)
+	}
+	keep.Sort()
+	fewer := load(ids(1, 9))
+	fewer.Rows[0] = many(p, ids(1, 8)).Rows[0]
+	for what, c := range map[string]struct {
+		b           *extract.Batch
+		going, read int64
+	}{
+		"closing": {&extract.Batch{Scope: &extract.Scope{Tables: []*extract.Table{p, q}}, Closing: &extract.Closing{Width: 1, Keys: keep}}, 2, 0},
+		"rows":    {fewer, 1, 17},
+	} {
+		c.b.Doubt = "a right was taken away"
+		var held *HeldError
+		_, err := r.Load(t.Context(), c.b)
+		var known *extract.Error
+		if !errors.As(err, &held) || held.Going != c.going || !errors.As(err, &known) || !strings.Contains(known.Next, c.b.Doubt) {
+			t.Errorf("%s: %v", what, err)
+		}
+		end(t, r, Ending{State: Held})
+		if a, err := w.Approve(t.Context(), r.ID(), "ada"); err != nil || a.Keys != c.going {
+			t.Errorf("%s: approved %+v, %v", what, a, err)
+		}
+		r = started(t, w, p, q)
+		wantCounts(t, loadInto(t, r, c.b), Counts{Read: c.read, Unchanged: c.read, Deleted: c.going})
+		loadInto(t, r, load(ids(1, 9)))
+	}
+}

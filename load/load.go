@@ -31,8 +31,9 @@ type Run struct {
 	seq    int64  // of the next batch
 	tables tables // as Agree found or made them
 	state  merged
-	// released says that a person let the job read another source from now on: what that does not list goes.
-	released bool
+	// released is the approval by which the job reads another source than before, until that was read to its end: what
+	// it does not list goes.
+	released [][16]byte
 }
 
 // How long a batch is tried while Postgres is away or in the way, and how long one try may take.
@@ -63,10 +64,12 @@ func (r *Run) Load(ctx context.Context, b *extract.Batch) (*Result, error) {
 		}
 		return err
 	}, backoff.WithContext(patience, ctx))
-	if w.held != nil {
-		if err := r.keepHeld(ctx, w.held); err != nil {
+	for _, g := range w.held {
+		if err := r.keepHeld(ctx, g); err != nil {
 			return nil, err
 		}
+	}
+	if len(w.held) > 0 {
 		return nil, err
 	}
 	if err != nil {

@@ -82,6 +82,9 @@ func (r *Run) keepMarks(ctx context.Context, tx pgx.Tx, b *extract.Batch) error 
 		if _, err := tx.Exec(ctx, markDropSQL, r.job, r.position()); err != nil {
 			return err
 		}
+		if err := r.settleRelease(ctx, tx); err != nil {
+			return err
+		}
 	case b.Position != "":
 		names, values = append(names, r.position()), append(values, b.Position)
 	default:

@@ -23,7 +23,8 @@ type merged struct {
 	free     []*intake
 	open     openRejects
 	refused  int   // rows that Postgres refused
-	vanished int64 // records that were moved out as vanished
+	vanished int64 // records that were moved out as vanished and nobody had approved
+	gone     int64 // all that were
 }
 
 // freeIntakes bounds the buffers that a run keeps for its next batch.
@@ -41,8 +42,9 @@ type work struct {
 
 	result   Result
 	archives []*table // made in this transaction
-	vanished int64
-	held     *going
+	vanished int64    // records that go as vanished and nobody has approved
+	gone     int64    // all that do
+	held     []*going
 }
 
 // prepare sorts a batch by table.
@@ -131,7 +133,7 @@ func (r *Run) try(ctx context.Context, w *work) (*Result, error) {
 			s.drop() // a transaction left open would keep the claim's row locked
 		}
 	}()
-	w.result, w.archives, w.vanished, w.held = Result{}, nil, 0, nil
+	w.result, w.archives, w.vanished, w.gone, w.held = Result{}, nil, 0, 0, nil
 	if w.scope != nil {
 		w.scope.renamed = nil
 	}
@@ -160,6 +162,7 @@ func (r *Run) try(ctx context.Context, w *work) (*Result, error) {
 	}
 	w.advance()
 	r.state.vanished += w.vanished
+	r.state.gone += w.gone
 	return &w.result, nil
 }
 

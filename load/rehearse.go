@@ -127,6 +127,7 @@ func (h *Rehearsal) Compare(ctx context.Context, b *extract.Batch) (*Result, err
 		return nil, fault("compare batch", err)
 	}
 	h.run.state.vanished += w.vanished
+	h.run.state.gone += w.gone
 	for _, in := range w.intakes {
 		w.result.Tables = append(w.result.Tables, h.counts(in))
 	}
