@@ -4,8 +4,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+
+	"syncd/extract"
 )
 
 // keyArrays is the list of text arrays in which n key columns of many rows travel, from parameter first on.
@@ -61,11 +64,55 @@ func selectFingerprints(t *table, width int) string {
 
 // selectCells reads the key and the cells of some rows, as text, in the order of columns, then their side columns.
 func selectCells(t *table, columns []*column) string {
-	keys := t.keys()
+	keys, aside := t.keys(), t.aside(columns)
 	return "SELECT " + identList(append(columnNames(keys), columnNames(columns)...), "t.") +
-		", t." + nonConformingColumn + ", t." + missingColumn + ", t." + extraColumn +
+		", " + namedNotes(nonConformingColumn, aside) + ", " + namedNotes(missingColumn, aside) + ", t." + extraColumn +
 		" FROM unnest(" + keyArrays(1, len(keys)) + ") " + keyAlias(len(keys)) +
 		" JOIN " + name(t.schema, t.name) + " AS t ON " + keyMatch(keys)
+}
+
+// keepNotes replaces what stands beside a row, and keeps the notes of columns that a batch does not name: their values are
+// left as they are stored, and so is what stands there in place of a value.
+func keepNotes(side string, aside []string) string {
+	if len(aside) == 0 {
+		return "excluded." + side
+	}
+	return "CASE WHEN t." + side + " IS NULL THEN excluded." + side + " ELSE nullif(coalesce((SELECT jsonb_object_agg(n.key, n.value) FROM jsonb_each(t." +
+		side + ") AS n WHERE n.key = ANY (" + nameArray(aside) + ")), '{}') || coalesce(excluded." + side + ", '{}'), '{}') END"
+}
+
+// namedNotes are stored notes without those of columns that a batch does not name, of which no fingerprint is taken.
+func namedNotes(side string, aside []string) string {
+	if len(aside) == 0 {
+		return "t." + side
+	}
+	return "nullif(t." + side + " - " + nameArray(aside) + ", '{}')"
+}
+
+// aside are the names under which notes of columns may stand that are stored and not among the named ones. A retired
+// column had another name when they were made.
+func (t *table) aside(named []*column) []string {
+	var names []string
+	for _, c := range t.columns {
+		if c.key || slices.Contains(named, c) {
+			continue
+		}
+		names = append(names, c.name)
+		if c.retired {
+			names = append(names, strings.TrimPrefix(c.name, "_retired_"), extract.PostgresName(c.def.Source))
+		}
+	}
+	return slices.DeleteFunc(names, func(n string) bool {
+		return slices.ContainsFunc(named, func(c *column) bool { return c.name == n })
+	})
+}
+
+func nameArray(names []string) string {
+	quoted := make([]string, len(names))
+	for i, n := range names {
+		quoted[i] = literal(n)
+	}
+	return "ARRAY[" + strings.Join(quoted, ", ") + "]::text[]"
 }
 
 // renewFingerprints gives rows another fingerprint and touches nothing else.
@@ -122,13 +169,18 @@ func copyStage(stage string, s *shape) string {
 // upsertStage merges the stage into the table and says how many rows were inserted and updated. Parameters: run, time.
 func upsertStage(s *shape, stage string) string {
 	t, names := s.t, append(columnNames(s.columns), stageSide(s)...)
+	aside := t.aside(s.columns)
 	var set strings.Builder
 	for _, n := range append(names[len(t.primary):], runColumn, changedColumn) {
 		if set.Len() > 0 {
 			set.WriteString(", ")
 		}
-		if n == versionColumn { // rows that came without one keep theirs
+		switch n {
+		case versionColumn: // rows that came without one keep theirs
 			set.WriteString("_version = coalesce(excluded._version, t._version)")
+			continue
+		case nonConformingColumn, missingColumn:
+			set.WriteString(n + " = " + keepNotes(n, aside))
 			continue
 		}
 		set.WriteString(ident(n) + " = excluded." + ident(n))

@@ -16,7 +16,7 @@ LEFT JOIN LATERAL (SELECT started_at FROM syncd.run AS r WHERE r.job = j.job AND
 LEFT JOIN LATERAL (SELECT sum(live)::bigint AS rows
                    FROM (SELECT DISTINCT ON (t.schema_name, t.table_name) t.live
                          FROM syncd.run_table AS t JOIN syncd.run AS r ON r.run_id = t.run_id
-                         JOIN syncd.table_def AS d ON (d.schema_name, d.table_name) = (t.schema_name, t.table_name) AND d.retired_at IS NULL
-                         WHERE r.job = j.job AND r.schema_name = j.schema_name AND t.live IS NOT NULL
+                         LEFT JOIN syncd.table_def AS d ON (d.schema_name, d.table_name) = (t.schema_name, t.table_name)
+                         WHERE d.retired_at IS NULL AND r.job = j.job AND r.schema_name = j.schema_name AND t.live IS NOT NULL
                          ORDER BY t.schema_name, t.table_name, t.run_id DESC) AS newest) AS counted ON true
 ORDER BY j.job
