@@ -46,16 +46,22 @@ type Statement struct {
 // Plan returns what would make the tables of a job agree with a structure, for psql and somebody who may. It changes
 // nothing. What cannot be done in place is not among it; Agree records that as pending.
 func (w *Warehouse) Plan(ctx context.Context, job, schema string, s *extract.Structure) ([]Statement, error) {
-	p, err := w.planner(ctx, job, schema, s)
+	return w.statements(ctx, Order{Job: job, Schema: schema}, s)
+}
+
+func (w *Warehouse) statements(ctx context.Context, o Order, s *extract.Structure) ([]Statement, error) {
+	p, err := w.planner(ctx, o.Job, o.Schema, s)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.follow(s, func(s step) (bool, error) { p.add(s); return true, nil }); err != nil {
+	done := func(s step) bool { return o.Drift != Freeze || !s.frozen() }
+	if err := p.follow(s, func(s step) (bool, error) { p.add(s); return done(s), nil }); err != nil {
 		return nil, err
 	}
 	if err := p.plan(s); err != nil {
 		return nil, err
 	}
+	p.steps = slices.DeleteFunc(p.steps, func(s step) bool { return !done(s) })
 	return p.statements(), nil
 }
 

@@ -41,6 +41,11 @@ type agreement struct {
 
 // try makes a change, or lets it wait.
 func (a *agreement) try(ctx context.Context, s step) (done bool, err error) {
+	if len(s.ddl) > 0 && a.r.drift == Freeze && s.frozen() {
+		s.Reason = `drift = "freeze"`
+		a.p.waiting = append(a.p.waiting, s)
+		return false, nil
+	}
 	if len(s.ddl) > 0 && a.r.w.ddl == Plan {
 		s.Reason = `ddl = "plan": syncd plan prints it`
 		a.p.waiting = append(a.p.waiting, s)
@@ -57,6 +62,15 @@ func (a *agreement) try(ctx context.Context, s step) (done bool, err error) {
 		a.out.Applied = append(a.out.Applied, s.Change)
 	}
 	return s.Reason == "", nil
+}
+
+// frozen reports whether a change is one of a table that exists, and of more than its comments and indexes.
+func (c Change) frozen() bool {
+	switch c.Kind {
+	case kindAdd, kindWiden, kindRetype, kindRetire, kindReturn, kindRename, kindMove:
+		return true
+	}
+	return false
 }
 
 // revalue renames values. It cannot wait: rows that come under the new names would stand beside those of before.

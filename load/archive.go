@@ -17,6 +17,14 @@ func (r *Run) moveMissing(ctx context.Context, s *session, w *work, in *intake, 
 	if in.missing.len() == 0 {
 		return nil
 	}
+	keys := make([]int, in.missing.len())
+	for i := range keys {
+		keys[i] = i
+	}
+	in.missing.sorted(keys)
+	if r.deletes == ForGood {
+		return s.deleteRows(ctx, in, keys)
+	}
 	if err := r.needArchive(ctx, s, w, in.sh.t); err != nil {
 		return err
 	}
@@ -24,11 +32,6 @@ func (r *Run) moveMissing(ctx context.Context, s *session, w *work, in *intake, 
 		w.result.Kept += int64(in.missing.len())
 		return nil
 	}
-	keys := make([]int, in.missing.len())
-	for i := range keys {
-		keys[i] = i
-	}
-	in.missing.sorted(keys)
 	sql := moveOut(in.sh.t, archived(in.sh.t))
 	for len(keys) > 0 {
 		n := min(len(keys), moveChunk)
@@ -45,6 +48,17 @@ func (r *Run) moveMissing(ctx context.Context, s *session, w *work, in *intake, 
 		}
 		in.counts.Deleted += int64(n)
 		keys = keys[n:]
+	}
+	return nil
+}
+
+// deleteRows deletes rows for good.
+func (s *session) deleteRows(ctx context.Context, in *intake, keys []int) error {
+	for chunk := range slices.Chunk(keys, moveChunk) {
+		if err := s.exec(ctx, deleteRows(in.sh.t), textArrays(&in.missing, chunk, in.sh.keys), len(chunk)); err != nil {
+			return err
+		}
+		in.counts.Deleted += int64(len(chunk))
 	}
 	return nil
 }

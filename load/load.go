@@ -31,6 +31,9 @@ type Run struct {
 	seq    int64  // of the next batch
 	tables tables // as Agree found or made them
 	state  merged
+
+	deletes Deletes
+	drift   Drift
 	// released is the approval by which the job reads another source than before, until that was read to its end: what
 	// it does not list goes.
 	released [][16]byte

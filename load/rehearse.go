@@ -29,7 +29,7 @@ type Rehearsal struct {
 
 // Rehearse plans what a run of the order would do for a structure. It takes no claim and can be done beside a run.
 func (w *Warehouse) Rehearse(ctx context.Context, o Order, s *extract.Structure) (*Rehearsal, error) {
-	statements, err := w.Plan(ctx, o.Job, o.Schema, s)
+	statements, err := w.statements(ctx, o, s)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func (w *Warehouse) Rehearse(ctx context.Context, o Order, s *extract.Structure)
 	if err != nil {
 		return nil, err
 	}
-	r := &Run{w: w, job: o.Job, schema: o.Schema, epoch: rehearsing, tables: tables{}}
+	r := &Run{w: w, job: o.Job, schema: o.Schema, epoch: rehearsing, tables: tables{}, deletes: o.Deletes, drift: o.Drift}
 	r.chunk = "rehearsal " + strconv.FormatUint(rand.Uint64(), 36) // nobody waits for it
 	h := &Rehearsal{Statements: statements, run: r, values: values, new: map[*table]bool{}}
 	for _, want := range s.Tables {

@@ -74,13 +74,36 @@ type Order struct {
 	Source string    // name of the source in the configuration: "redcap.main"
 	Holder string    // who runs it: host and process
 	Slot   time.Time // the instant at which it was due; zero where nobody planned it
+	// Deletes says what becomes of rows that are moved out, Drift what of tables whose source has another structure; empty
+	// is the first of each.
+	Deletes Deletes
+	Drift   Drift
 }
+
+// Deletes is what becomes of rows that the source does not have any more.
+type Deletes string
+
+// Rows that are moved out are kept in the archive, or are gone for good; what the archive holds stays.
+const (
+	ToArchive Deletes = "archive"
+	ForGood   Deletes = "hard"
+)
+
+// Drift is what becomes of the tables of a source whose structure changes.
+type Drift string
+
+// Tables follow their source, or stay as they are: then only new ones are made, what has no column waits in _extra, and
+// every other change is recorded as pending.
+const (
+	Evolve Drift = "evolve"
+	Freeze Drift = "freeze"
+)
 
 // Begin takes the claim of (job, chunk) and writes the run's row, in one transaction. Whoever held the claim and fell
 // silent is lost from then on. Answers *BusyError where the holder is alive, *SettledError where the slot is not due
 // (another replica has it, or it has ended).
 func (w *Warehouse) Begin(ctx context.Context, o Order) (*Run, error) {
-	r := &Run{w: w, job: o.Job, chunk: o.Chunk, schema: o.Schema}
+	r := &Run{w: w, job: o.Job, chunk: o.Chunk, schema: o.Schema, deletes: o.Deletes, drift: o.Drift}
 	if o.Job == "" || o.Schema == "" || o.Kind == "" || o.Holder == "" {
 		return nil, extract.Errorf(extract.KindInternal, "begin run", "job, kind, schema and holder must be given")
 	}
@@ -131,8 +154,8 @@ func (r *Run) adopt(ctx context.Context, tx pgx.Tx) (bool, error) {
 // seeJob makes the job known. One whose schema was changed in the file starts from nothing in the new one; what it wrote
 // before stays where it is.
 func seeJob(ctx context.Context, tx pgx.Tx, o Order) (warnings []string, err error) {
-	if _, err := tx.Exec(ctx, jobSeeSQL, o.Job, o.Schema, o.Source); err != nil {
-		return nil, schemaTaken(err, o)
+	if err := knowJob(ctx, tx, o); err != nil {
+		return nil, err
 	}
 	var old string
 	switch err := tx.QueryRow(ctx, jobMoveSQL, o.Job, o.Schema, o.Source).Scan(&old); {

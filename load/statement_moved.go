@@ -37,3 +37,9 @@ func leaveArchiveTo(t *table) string {
 	return "DELETE FROM " + name(t.archive.schema, t.archive.name) + " AS a USING " + name(t.schema, t.name) + " AS t WHERE " + strings.Join(same, " AND ") +
 		fmt.Sprintf(" AND t.%s = ANY ($1::text[]::%s[])", ident(keys[0].name), keys[0].typ)
 }
+
+// deleteRows deletes rows. Parameters: keys.
+func deleteRows(t *table) string {
+	keys := t.keys()
+	return "DELETE FROM " + name(t.schema, t.name) + " AS t USING unnest(" + keyArrays(1, len(keys)) + ") " + keyAlias(len(keys)) + " WHERE " + keyMatch(keys)
+}
