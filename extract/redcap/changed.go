@@ -19,11 +19,10 @@ type found struct {
 func (s *Source) pullChanges(ctx context.Context, since extract.Since, r *reader) (*extract.Proof, error) {
 	p := &pull{Source: s, r: r, gone: new(extract.KeySet)}
 	where := s.cfg.Options.RecordsWhere
-	groups := s.model.groupColumn == groupAsked && len(s.model.groups) > 0
 	if err := p.askNamed(ctx); err != nil {
 		return nil, err
 	}
-	if err := p.list(ctx, where, groups); err != nil {
+	if err := p.list(ctx, where, s.grouped()); err != nil {
 		return nil, err
 	}
 	if p.before.strange {
@@ -55,6 +54,9 @@ func (s *Source) pullChanges(ctx context.Context, since extract.Since, r *reader
 	}
 	return p.finish(ctx, since)
 }
+
+// grouped reports whether lists of ids come with the data access group of each.
+func (s *Source) grouped() bool { return s.model.groupColumn == groupAsked && len(s.model.groups) > 0 }
 
 // askNamed finds the records that the source says have changed since the last good run.
 func (p *pull) askNamed(ctx context.Context) error {

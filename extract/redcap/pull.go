@@ -128,11 +128,15 @@ func (s *Source) pullRecords(ctx context.Context, since extract.Since, r *reader
 		}
 		p.all = list.ids
 	}
-	if err := p.list(ctx, where, false); err != nil {
+	known := s.reading.known != nil && since.Stored != nil
+	if err := p.list(ctx, where, known && s.grouped()); err != nil {
 		return nil, err
 	}
+	if p.before.strange {
+		return nil, drift("the data access group column went away")
+	}
 	parts := []lot{{next: listed(p.before.ids)}}
-	if s.reading.known != nil && since.Stored != nil {
+	if known {
 		if parts, err = p.namedFirst(ctx, since.Stored); err != nil {
 			return nil, err
 		}

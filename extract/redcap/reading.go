@@ -112,10 +112,11 @@ func (s *Source) readChanged(ctx context.Context, since extract.Since, first *sn
 		q.live = lightCalls
 	}
 	p, err := s.readRest(ctx, first, q)
-	if errors.Is(err, errForgotten) {
-		return whole()
-	}
-	if err != nil {
+	switch kind := extract.KindOf(err); {
+	case err == nil:
+	case errors.Is(err, errForgotten), kind == extract.KindGarbled, kind == extract.KindDrift:
+		return whole() // what is remembered and what is fresh do not agree
+	default:
 		return nil, err
 	}
 	for call, answer := range r.fresh.Answers {
