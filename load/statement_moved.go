@@ -8,8 +8,9 @@ import (
 // selectRecords reads the rows of some records: the record's key, then the cells in the order of columns, then the side
 // columns. Parameter: first key columns.
 func selectRecords(t *table, columns []*column) string {
-	first := t.keys()[0]
-	return "SELECT t." + ident(first.name) + ", " + identList(columnNames(columns), "t.") + ", t." + nonConformingColumn + ", t." + missingColumn + ", t." + extraColumn +
+	first, aside := t.keys()[0], t.aside(columns)
+	return "SELECT t." + ident(first.name) + ", " + identList(columnNames(columns), "t.") +
+		", " + namedNotes(nonConformingColumn, aside) + ", " + namedNotes(missingColumn, aside) + ", t." + extraColumn +
 		" FROM " + name(t.schema, t.name) + " AS t WHERE t." + ident(first.name) + fmt.Sprintf(" = ANY ($1::text[]::%s[])", first.typ)
 }
 
