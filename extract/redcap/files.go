@@ -65,7 +65,7 @@ func (m *model) fileColumns() map[*form][]fileColumn {
 	for _, f := range m.forms {
 		for i, p := range f.parts {
 			for j, c := range p.columns {
-				if c.role == roleField && c.field.kind() == "file" && !c.emptied && !f.unread {
+				if c.role == roleField && c.field.kind() == "file" && !f.unread {
 					found[f] = append(found[f], fileColumn{i, j, c})
 				}
 			}
