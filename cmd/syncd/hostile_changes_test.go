@@ -67,7 +67,7 @@ func hostileChanges() []hostileCase {
 			return p.ChangeField(lastField(p), func(f *fake.Field) { f.Type, f.Validation, f.Choices, f.Min, f.Max = "text", "", "", "", "" })
 		})),
 		both("R9", "an instrument vanishes", done(), nil, change(func(p *fake.Project) error { return p.RemoveForm("form_3") })),
-		both("R9", "an instrument is renamed", done(), nil, change(func(p *fake.Project) error { return p.RenameForm("form_3", "form_three") })),
+		both("R9", "an instrument is renamed", done(), nil, change(func(p *fake.Project) error { return p.RenameForm("form_3", "form_three") })).calling("form_3", "form_three"),
 		both("R9", "the record id field is renamed", done(), nil, nil),
 		both("R9", "an event appears in the middle", done(), nil, during(asksData, 2, func(p *fake.Project) error {
 			_, err := p.AddEvent("Late visit", 1, "form_1")

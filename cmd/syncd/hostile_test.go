@@ -42,6 +42,40 @@ type hostileCase struct {
 	rejects   map[string]int                     // rule -> open rejects
 	check     func(t *testing.T, holds contents) // of what is stored when the run succeeded
 	says      string                             // stands in what the program printed
+	called    [2]string                          // an instrument that has another name now: its table and status follow
+}
+
+// calling says that an instrument got another name.
+func (c hostileCase) calling(old, now string) hostileCase {
+	c.called = [2]string{old, now}
+	return c
+}
+
+// follow gives what is held the names that it has after the case.
+func (c hostileCase) follow(held contents) contents {
+	old, now := c.called[0], c.called[1]
+	if old == "" {
+		return held
+	}
+	out := contents{}
+	for table, rows := range held {
+		name := strings.TrimSuffix(table, "."+old)
+		if name == table {
+			out[table] = rows
+			continue
+		}
+		moved := map[string]map[string]any{}
+		for key, row := range rows {
+			row = maps.Clone(row)
+			if v, there := row[old+"_complete"]; there {
+				delete(row, old+"_complete")
+				row[now+"_complete"] = v
+			}
+			moved[key] = row
+		}
+		out[name+"."+now] = moved
+	}
+	return out
 }
 
 // TestHostileSources plays every answer of RELIABILITY 2.3 through the program, on an empty and on a full warehouse. Whatever
@@ -90,7 +124,7 @@ func (s *stage) play(t *testing.T, c hostileCase, w ground) {
 	full := w != onEmpty
 	before := contents{}
 	if full {
-		before = s.loaded[c.kind].holds
+		before = c.follow(s.loaded[c.kind].holds)
 	}
 	database := s.borrow(t, c.kind, full)
 	defer s.giveBack(t, c.kind, full, !c.changed, database)

@@ -65,8 +65,10 @@ func (s *Source) read(ctx context.Context, since extract.Since) (*snapshot, erro
 	if at, err := time.Parse(time.RFC3339, since.Marks[MarkServerTime]); err == nil && r.known != nil {
 		r.mark = at.Add(-s.reread())
 	}
-	r.full = since.Full || r.known == nil || r.mark.IsZero()
+	r.fresh.Asked = s.cfg.Options.asked()
+	r.full = since.Full || r.known == nil || r.mark.IsZero() || r.known.Asked != r.fresh.Asked
 	if r.known == nil {
+		s.learnUser(ctx)
 		return s.readRest(ctx, first, &inquiry{fresh: r.fresh})
 	}
 	r.wary = !r.fresh.Answers["version"].same(r.known.Answers["version"])
