@@ -36,10 +36,11 @@ type model struct {
 	source  modelTable
 	stored  modelTable // what the table must hold: also values of columns that are no longer read
 	archive map[[3]string]bool
+	renamed
 }
 
 func (m *model) table() *extract.Table {
-	t := &extract.Table{Name: "forms", Source: "forms", Columns: []extract.Column{
+	t := &extract.Table{Name: m.name, Source: m.name, Columns: []extract.Column{
 		{Name: "record_id", Source: "record_id", Type: extract.Text, Key: true},
 		{Name: "event", Source: "event", Type: extract.Text, Key: true},
 		{Name: "instance", Source: "instance", Type: extract.Integer, Key: true},
@@ -64,10 +65,14 @@ func value(rt *rapid.T, typ extract.Type) string {
 
 // change changes the source: rows come, change and go; the dictionary grows, shrinks, is reordered and widened.
 func (m *model) change(rt *rapid.T) {
+	m.before = nil
+	for _, c := range m.columns {
+		m.before = append(m.before, c.name)
+	}
 	for range rapid.IntRange(0, 8).Draw(rt, "row changes") {
 		key := [3]string{
 			rapid.SampledFrom([]string{"1", "2", "10", "a b", "Z", "ä", "\\"}).Draw(rt, "record"),
-			rapid.SampledFrom([]string{"", "visit"}).Draw(rt, "event"),
+			rapid.SampledFrom(m.events).Draw(rt, "event"),
 			rapid.SampledFrom([]string{"1", "2"}).Draw(rt, "instance"),
 		}
 		if rapid.IntRange(0, 3).Draw(rt, "delete") == 0 {
@@ -84,8 +89,7 @@ func (m *model) change(rt *rapid.T) {
 	}
 	switch rapid.IntRange(0, 7).Draw(rt, "dictionary") {
 	case 0:
-		n := len(m.columns) + len(m.gone)
-		m.columns = append(m.columns, modelColumn{fmt.Sprintf("f%d", n), rapid.SampledFrom([]extract.Type{extract.Smallint, extract.Integer, extract.Text}).Draw(rt, "type")})
+		m.columns = append(m.columns, modelColumn{m.fresh("f"), rapid.SampledFrom([]extract.Type{extract.Smallint, extract.Integer, extract.Text}).Draw(rt, "type")})
 	case 1:
 		if len(m.columns) > 1 {
 			i := rapid.IntRange(0, len(m.columns)-1).Draw(rt, "column")
@@ -117,11 +121,13 @@ func (m *model) change(rt *rapid.T) {
 			}
 		}
 	}
+	m.rename(rt)
 }
 
 // expect applies one batch about some records to what must be stored, and says what it must count. Rows in rejects were not read.
 func (m *model) expect(records, rejects map[string]bool) Counts {
 	var want Counts
+	moved := m.arrive(records)
 	for _, key := range slices.SortedFunc(maps.Keys(m.source), compareKeys) {
 		if !records[key[0]] {
 			continue
@@ -135,7 +141,7 @@ func (m *model) expect(records, rejects map[string]bool) Counts {
 		if stored == nil {
 			stored = cells{}
 			want.Inserted++
-		} else if m.same(row, stored) {
+		} else if m.same(row, stored) && !moved[key[0]] {
 			want.Unchanged++ // or reencoded
 			continue
 		} else {
@@ -179,7 +185,7 @@ func compareKeys(a, b [3]string) int { return slices.Compare(a[:], b[:]) }
 // batch builds the batch about some records from the source, in any order, with stale rows before those that count.
 func (m *model) batch(rt *rapid.T, t *extract.Table, records, rejects map[string]bool) *extract.Batch {
 	rows := extract.NewRows(t)
-	b := &extract.Batch{Scope: about(slices.Sorted(maps.Keys(records)), t), Rows: []*extract.Rows{rows}}
+	b := &extract.Batch{Scope: about(slices.Sorted(maps.Keys(records)), t), Rows: []*extract.Rows{rows}, Moved: m.moved(records)}
 	keys := slices.SortedFunc(maps.Keys(m.source), compareKeys)
 	if rapid.Bool().Draw(rt, "reversed") {
 		slices.Reverse(keys)
@@ -224,8 +230,8 @@ func (m *model) read(rt *rapid.T, t *testing.T, w *Warehouse, schema string) (mo
 	for _, c := range m.gone {
 		names, columns = append(names, c.name), append(columns, "to_jsonb(f) ->> "+literal(retiredName(c.name)))
 	}
-	rows, err := w.pool.Query(t.Context(), fmt.Sprintf("SELECT record_id, event, instance::text, _changed_at::text, ctid::text || xmin::text, ARRAY[%s] FROM %s.forms AS f",
-		strings.Join(columns, ", "), schema))
+	rows, err := w.pool.Query(t.Context(), fmt.Sprintf("SELECT record_id, event, instance::text, _changed_at::text, ctid::text || xmin::text, ARRAY[%s] FROM %s AS f",
+		strings.Join(columns, ", "), name(schema, m.name)))
 	if err != nil {
 		rt.Fatal(err)
 	}
@@ -259,8 +265,12 @@ func TestAnyHistoryOfBatchesLeavesWhatTheSourceHolds(t *testing.T) {
 		m := &model{
 			columns: []modelColumn{{"f0", extract.Integer}, {"f1", extract.Text}}, unnamed: map[string]bool{},
 			source: modelTable{}, stored: modelTable{}, archive: map[[3]string]bool{},
+			renamed: renamed{name: "forms", next: 2, events: []string{"", "visit"}},
 		}
-		for range rapid.IntRange(2, 5).Draw(rt, "runs") {
+		for i := range rapid.IntRange(2, 5).Draw(rt, "runs") {
+			if i > 0 {
+				m.times(rt, t, w, o.Schema)
+			}
 			m.change(rt)
 			m.run(rt, t, w, o)
 		}
@@ -273,13 +283,20 @@ func (m *model) run(rt *rapid.T, t *testing.T, w *Warehouse, o Order) {
 		rt.Fatal(err)
 	}
 	table := m.table()
-	if c, err := r.Agree(t.Context(), &extract.Structure{Tables: []*extract.Table{table}}); err != nil || len(c.Pending)+len(c.Blocked) > 0 {
+	s := renames(m.id, []*extract.Table{table}, m.list...)
+	for range rapid.IntRange(0, 3).Draw(rt, "killed") {
+		agreeOneStep(rt, t.Context(), r, s)
+	}
+	if c, err := r.Agree(t.Context(), s); err != nil || len(c.Pending)+len(c.Blocked) > 0 {
 		rt.Fatal(err, c)
 	}
+	m.timesStand(rt, t, w, r.schema)
 	records := map[string]bool{}
 	for _, rows := range []modelTable{m.source, m.stored} {
 		for key := range rows {
-			records[key[0]] = true
+			if _, left := m.sure[key[0]]; !left || m.source.has(key[0]) {
+				records[key[0]] = true
+			}
 		}
 	}
 	left := rapid.Permutation(slices.Sorted(maps.Keys(records))).Draw(rt, "order of records")
@@ -306,7 +323,7 @@ func (m *model) run(rt *rapid.T, t *testing.T, w *Warehouse, o Order) {
 func (m *model) loadOne(rt *rapid.T, t *testing.T, w *Warehouse, r *Run, table *extract.Table, records map[string]bool) {
 	rejects := map[string]bool{}
 	for _, key := range slices.SortedFunc(maps.Keys(m.source), compareKeys) {
-		if records[key[0]] && rapid.IntRange(0, 9).Draw(rt, "rejected") == 0 {
+		if records[key[0]] && len(m.sure) == 0 && rapid.IntRange(0, 9).Draw(rt, "rejected") == 0 {
 			rejects[fmt.Sprint(key)] = true
 		}
 	}
@@ -347,7 +364,7 @@ func (m *model) loadOne(rt *rapid.T, t *testing.T, w *Warehouse, r *Run, table *
 	}
 	archived := map[[3]string]bool{}
 	if r.tables[placeOf(table)].t.archive != nil {
-		rows, err := w.pool.Query(t.Context(), "SELECT record_id, event, instance::text FROM "+name(r.schema+"_deleted", "forms"))
+		rows, err := w.pool.Query(t.Context(), "SELECT record_id, event, instance::text FROM "+name(r.schema+"_deleted", m.name))
 		if err != nil {
 			rt.Fatal(err)
 		}

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"context"
 	"slices"
 	"testing"
 
@@ -89,7 +90,7 @@ func TestRenamesGoOnWhereARunWasKilled(t *testing.T) {
 			before := times(t, w, c.before[0].Name)
 			s := renames("list", c.after, c.list...)
 			r = following(t, w, r)
-			for kills := 0; agreeOneStep(t, r, s); kills++ {
+			for kills := 0; agreeOneStep(t, t.Context(), r, s); kills++ {
 				if r = following(t, w, r); kills > 50 {
 					t.Fatal("every run makes a step")
 				}
@@ -110,14 +111,13 @@ func TestRenamesGoOnWhereARunWasKilled(t *testing.T) {
 }
 
 // agreeOneStep agrees like a run that is killed after its first step that does something, and says whether there was one.
-func agreeOneStep(t *testing.T, r *Run, s *extract.Structure) (made bool) {
-	t.Helper()
-	p, err := r.w.planner(t.Context(), r.job, r.schema, s)
+func agreeOneStep(t interface{ Fatal(...any) }, ctx context.Context, r *Run, s *extract.Structure) (made bool) {
+	p, err := r.w.planner(ctx, r.job, r.schema, s)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(p.namer.ledger) > 0 {
-		if err := r.keepNames(t.Context(), p.namer.ledger); err != nil {
+		if err := r.keepNames(ctx, p.namer.ledger); err != nil {
 			t.Fatal(err)
 		}
 		return true
@@ -127,7 +127,7 @@ func agreeOneStep(t *testing.T, r *Run, s *extract.Structure) (made bool) {
 			return false, nil
 		}
 		made = true
-		return true, r.apply(t.Context(), s)
+		return true, r.apply(ctx, s)
 	}
 	if err := p.follow(s, one); err != nil {
 		t.Fatal(err)
