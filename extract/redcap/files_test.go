@@ -393,6 +393,22 @@ func TestOldServersShowNoNamesAndTheDownloadTellsThem(t *testing.T) {
 	}
 }
 
+func TestWhatAJobIsToldToPullFromNowOnIsPulledOfEveryRecord(t *testing.T) {
+	t.Parallel()
+	s := archiveSite(t, fake.Options{})
+	s.must(false)
+	for i, o := range []Options{{Files: filesNames}, {Files: filesContents}, {Files: filesContents, Reread: 30 * time.Hour}} {
+		s.now = s.now.Add(48 * time.Hour)
+		proof := s.must(false, options(o))
+		if n := s.store.count("_meta.redcap_file"); n != 3 || proof.Full != (i < 2) {
+			t.Errorf("%+v: %d files, full %t", o, n, proof.Full)
+		}
+	}
+	if got := s.store.row("_meta.redcap_file", "1", "", "1", "photo")["sha256"]; got != sha("a cat") {
+		t.Error("contents are not pulled of records that did not change")
+	}
+}
+
 func TestARenamedRecordKeepsItsFilesAsTheyWereRead(t *testing.T) {
 	t.Parallel()
 	s := archiveSite(t, fake.Options{})

@@ -24,6 +24,7 @@ type memory struct {
 	Answers  map[string]told // by call
 	Field    string          // the record-id field
 	Project  string          // project_id
+	Asked    string          // the options that say what is read
 	Token    string          // which token read
 	User     string          // its user, where the log told
 	NoLog    bool            // the log was refused

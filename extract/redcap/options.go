@@ -1,6 +1,8 @@
 package redcap
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -107,6 +109,13 @@ func (o Options) pullsContents() bool { return o.Files == filesContents }
 // logged and logDetails report whether the log is pulled, and its details too: by name only.
 func (o Options) logged() bool     { return slices.Contains(o.Pull, pullLog) || o.logDetails() }
 func (o Options) logDetails() bool { return slices.Contains(o.Pull, pullLogDetails) }
+
+// asked tells options apart that make a reading hold other things: after a change everything is read once.
+func (o Options) asked() string {
+	o.Reread = 0
+	sum := sha256.Sum256(fmt.Appendf(nil, "%#v", o))
+	return hex.EncodeToString(sum[:8])
+}
 
 // askedForms lists the instruments that a job asks for by name; nil stands for all.
 func (p *snapshot) askedForms(o Options) []string {

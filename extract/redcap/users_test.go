@@ -167,7 +167,7 @@ func TestTheEndOfTheTokensUserIsToldOfBefore(t *testing.T) {
 		{"2026-03-04", "", 1},
 	} {
 		p := small(fake.Classic, 2)
-		p.Rights(func(u *fake.User) { u.Expiration = test.end })
+		p.Rights(func(u *fake.User) { u.Expiration, u.Logging = test.end, false })
 		for range test.others {
 			p.AddUser(fake.FullRights("other"))
 		}
