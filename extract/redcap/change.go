@@ -45,8 +45,8 @@ func compareModels(old, now *model) change {
 		}
 	}
 	c.countHidden()
-	if len(c.out.forms) == len(now.forms) && len(now.forms) > 0 {
-		c.out.all = true
+	if len(c.out.forms) == len(now.forms) && len(now.forms) > 0 || c.placed && len(now.arms) > 1 {
+		c.out.all = true // with several arms the record's own row says in which of them it has data
 	}
 	return c.out
 }
@@ -173,6 +173,7 @@ func (c *comparison) differs(f *form) bool {
 		}
 	}
 	before := c.old.formNamed(name)
+	c.placed = c.placed || before == nil || before.unread || !slices.Equal(c.old.designated(name), c.now.designated(f.name))
 	if before == nil || before.unread || name != f.name || len(before.columns) != len(f.columns) {
 		return true
 	}
