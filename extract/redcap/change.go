@@ -25,6 +25,7 @@ type comparison struct {
 	out      change
 	forms    map[string]string // old name -> name now, of instruments that are still there
 	fields   map[string]string // old name -> name now
+	placed   bool              // where instruments have rows, or whether they are seen, has changed
 }
 
 // compareModels finds what was renamed and which instruments have to be read again. Whatever it takes for a rename is
