@@ -192,6 +192,7 @@ func (w *realm) deleteTraceless(r *rand.Rand) string {
 	if id == "" || w.project.DeleteTraceless(id) != nil {
 		return ""
 	}
+	w.since.churn++
 	return fmt.Sprintf("delete record %q with its log rows", id)
 }
 
@@ -241,6 +242,7 @@ func (w *realm) renameRecord(r *rand.Rand) string {
 		return ""
 	}
 	w.touched(name)
+	w.since.churn--
 	w.since.renamed[name] = old
 	if w.since.silent[old] || w.silent[old] {
 		w.since.silent[name] = true
@@ -275,7 +277,7 @@ func (w *realm) pruneLog(r *rand.Rand) string {
 func rightKinds() []changeKind {
 	return []changeKind{
 		{"right of an instrument", 4, false, (*realm).instrumentRight},
-		{"all rights", 6, false, (*realm).allRights},
+		{"all rights", 10, false, (*realm).allRights},
 		{"logging right", 2, false, func(w *realm, _ *rand.Rand) string {
 			return w.rights("Logging is %t", func(u *fake.User) bool { u.Logging = !u.Logging; return u.Logging })
 		}},

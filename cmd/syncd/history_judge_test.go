@@ -16,7 +16,7 @@ import (
 const overlapHours = 26
 
 // judge looks at what a run has said and left, and notes what later runs are compared with.
-func (k *worker) judge(w *realm, p runPlan, t told) ([]misstep, error) {
+func (k *worker) judge(w *realm, p runPlan, t told, totals *tallies) ([]misstep, error) {
 	after, err := k.contents(k.t.Context(), w)
 	if err != nil {
 		return nil, err
@@ -37,7 +37,9 @@ func (k *worker) judge(w *realm, p runPlan, t told) ([]misstep, error) {
 	}
 	v.ending(p, t)
 	v.found = append(v.found, w.marked(state, t.report.RunID, marks)...)
-	whole := v.view.bound == "" && !v.view.hashed() && !w.lateDesign()
+	// Lists without records are believed where nothing is stored; and where the brake doubts them, they still told of no change.
+	blind := t.struck && p.trouble.fault == fake.NoRecords && (w.before == nil || v.held)
+	whole := !blind && v.view.bound == "" && !v.view.hashed() && !w.lateDesign()
 	if whole && (state == load.Succeeded || v.held) {
 		v.compare()
 	}
@@ -45,11 +47,20 @@ func (k *worker) judge(w *realm, p runPlan, t told) ([]misstep, error) {
 		v.steady()
 	}
 	if state == load.Succeeded {
-		v.verdict(p, t)
+		if v.verdict(p, t); whole {
+			err = k.compareStructure(v)
+		}
 		v.drift(p, t)
 		w.remember(p, v, t)
+		if blind {
+			w.before = nil
+		}
 	}
-	return v.found, nil
+	w.latest = after
+	totals.rows.Add(int64(v.rows))
+	totals.kept.Add(int64(v.kept))
+	totals.follow.Add(int64(v.follow))
+	return v.found, err
 }
 
 // marked says whether marks have moved with a run that succeeded, and only then.
@@ -57,7 +68,7 @@ func (w *realm) marked(state load.State, run int64, marks string) (found []misst
 	switch moved := marks != w.marks; {
 	case state == load.Succeeded && !strings.Contains(marks, fmt.Sprintf(" %d", run)):
 		found = append(found, misstep{wrongEnd, "the run succeeded, and no mark is its own: " + marks})
-	case state != load.Succeeded && moved && state != load.Failed:
+	case state == load.Held && moved: // others may have ended behind the last batch, with which the marks move
 		found = append(found, misstep{wrongEnd, fmt.Sprintf("the marks moved with a run that is %s", state)})
 	}
 	w.marks = marks
@@ -101,11 +112,11 @@ func (v *review) excuse(p runPlan) {
 	v.blurred = w.blurred
 }
 
-// ids are the records of the last good run.
+// ids are the records that were stored before this run.
 func (w *realm) ids() map[string]bool {
 	out := map[string]bool{}
-	if w.before != nil && w.before.tables["redcap_record"] != nil {
-		for key := range w.before.tables["redcap_record"].rows {
+	if w.latest != nil && w.latest.tables["redcap_record"] != nil {
+		for key := range w.latest.tables["redcap_record"].rows {
 			out[key.record] = true
 		}
 	}
@@ -120,13 +131,26 @@ func (w *realm) blurred(uid string) bool {
 	for what := range n.identity {
 		_, event := w.eventNames[what]
 		switch {
-		case n.rights || n.version, notYet(w, "identity") != "", event && (blind || n.design[what] > 0 || n.identity[what] > 1 && w.becameLongitudinal()):
+		case n.rights || n.version, event && (blind || n.design[what] > 0 || n.identity[what] > 1 && w.becameLongitudinal()):
 			return true
 		case n.design[what] > 0 && (what == uid || w.formOf(what) == uid):
 			return true
 		}
 	}
 	return n.identity[uid] > 0 && n.design[uid] > 0
+}
+
+// renamed is the one record that has another name, and that name, where nothing else happened that could be mistaken for it.
+func (w *realm) renamed() (old, name string) {
+	n := w.since
+	if len(n.renamed) != 1 || n.churn > 0 || len(n.silent)+len(n.moved)+len(n.identity)+len(n.design) > 0 || n.rights || n.version || n.erased ||
+		w.late != nil || len(w.silent) > 0 {
+		return "", ""
+	}
+	for name, old := range n.renamed {
+		return old, name
+	}
+	return "", ""
 }
 
 func (w *realm) becameLongitudinal() bool {
@@ -143,7 +167,7 @@ func (w *realm) formOf(field string) string {
 	return ""
 }
 
-// vanished counts the records of the last good run that the source has no more.
+// vanished counts the stored records that the source has no more.
 func (v *review) vanished() (gone, live int) {
 	ids := v.w.ids()
 	for id := range ids {
@@ -175,7 +199,7 @@ func (v *review) ending(p runPlan, t told) {
 			v.find(wrongEnd, "the brake holds %d of %d records: %v", gone, live, t.err)
 		}
 	case load.Failed:
-		if !trouble && !limited && !(notYet(w, "hidden rows go") != "" && r.Verdict == load.Mismatch) {
+		if !trouble && !limited {
 			v.find(wrongEnd, "failed (%s, verdict %s %s): %v", kind, r.Verdict, r.Reason, t.err)
 		}
 	case load.Cancelled, load.LostState:
@@ -187,12 +211,15 @@ func (v *review) ending(p runPlan, t told) {
 			v.find(wrongEnd, "the run is %q: %v", r.State, t.err)
 		}
 	}
-	if kind == extract.KindInternal || r.Verdict == load.Mismatch && notYet(w, "hidden rows go") == "" {
+	if kind == extract.KindInternal || r.Verdict == load.Mismatch {
 		v.find(wrongEnd, "%s, kind %s, verdict %s %s: %v", r.State, kind, r.Verdict, r.Reason, t.err)
 	}
 	codes := map[load.State][]int{
 		load.Succeeded: {exitDone, exitRejects}, load.Held: {exitRefused}, load.Failed: {exitFailed}, load.Cancelled: {exitInterrupted},
 	}[r.State]
+	if p.trouble.kind == killTrouble && t.struck {
+		return // nobody was there to be told
+	}
 	if codes != nil && !slices.Contains(codes, t.exit) {
 		v.find(wrongEnd, "the run is %s and exits with %d", r.State, t.exit)
 	}
@@ -211,8 +238,8 @@ func (v *review) verdict(p runPlan, t told) {
 		reason string
 		holds  bool
 	}{
-		{"was not read and stays as it is", hidden || notYet(v.w, "hidden rows go") != ""},
-		{"redcap_dag was not read and stays as it is", !v.view.groups},
+		{"was not read and stays as it is", hidden},
+		{"redcap_dag was not read and stays as it is", !v.view.groups || v.view.bound != ""},
 		{"redcap_repeating was not read and stays as it is", !v.view.setup},
 		{"wait for a change of structure", len(v.after.pending) > 0},
 		{"group", v.view.bound != ""},
@@ -233,7 +260,7 @@ func (v *review) drift(p runPlan, t told) {
 	case w.late != nil || t.struck || w.before == nil:
 	case found > 0 && quiet == 0:
 		v.find(wrongEnd, "drift_found is %d, and nothing changed silently", found)
-	case found == 0 && p.full && v.missed() && notYet(w, "drift") == "":
+	case found == 0 && p.full && v.missed():
 		v.find(wrongEnd, "drift_found is 0, and a record had changed silently")
 	}
 }

@@ -43,6 +43,7 @@ type realm struct {
 	good     time.Time            // when the last run that succeeded began
 	before   *contentsOf          // the warehouse after it
 	view     sight                // what its token could see
+	latest   *contentsOf          // after the run before this one, good or not
 	marks    string
 	began    time.Time // when the present run did
 	approved bool      // the brake holds nothing at the next run
@@ -71,6 +72,7 @@ type news struct {
 	identity map[string]int  // uid of what was renamed or moved -> how often
 	design   map[string]int  // uid of what was changed otherwise
 	moved    map[string]bool // into another group
+	churn    int             // records added, deleted or edited otherwise than by a new name
 	rights   bool
 	version  bool
 	erased   bool
@@ -224,6 +226,7 @@ func (w *realm) quietly(do func()) {
 
 // touched notes a record that a log row names.
 func (w *realm) touched(id string) {
+	w.since.churn++
 	w.since.records[id] = true
 	if w.logged == nil {
 		w.logged = map[string]time.Time{}

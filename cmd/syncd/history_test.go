@@ -29,6 +29,7 @@ const shrinkTries = 60
 // tallies are the figures of all histories.
 type tallies struct {
 	histories, runs, proven atomic.Int64
+	rows, kept, follow      atomic.Int64 // rows compared with the truth, with what they were, and of these under another name
 	mu                      sync.Mutex
 	changes                 map[string]int
 	troubles                map[string]int // that did come
@@ -179,7 +180,7 @@ func (k *worker) chapter(w *realm, p runPlan, last bool, totals *tallies) ([]mis
 			totals.count(totals.troubles, strings.TrimSpace(p.trouble.kind+" "+string(p.trouble.fault)))
 		}
 		w.tell("run %d, full %t, trouble: %s (came: %t): %s, %s, exit %d %v", t.report.RunID, p.full, p.trouble, t.struck, t.report.State, t.report.Verdict, t.exit, errText(t.err))
-		found, err := k.judge(w, p, t)
+		found, err := k.judge(w, p, t, totals)
 		if err != nil || len(found) > 0 {
 			return found, err
 		}
@@ -214,7 +215,8 @@ func errText(err error) string {
 // text is the report of all histories.
 func (t *tallies) text(took time.Duration) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "histories %d, runs %d (proven %d), took %s", t.histories.Load(), t.runs.Load(), t.proven.Load(), took.Round(time.Second))
+	fmt.Fprintf(&b, "histories %d, runs %d (proven %d), took %s; rows compared with the truth %d, with what they were before %d, of these under another name %d",
+		t.histories.Load(), t.runs.Load(), t.proven.Load(), took.Round(time.Second), t.rows.Load(), t.kept.Load(), t.follow.Load())
 	for _, part := range []struct {
 		name string
 		of   map[string]int
@@ -230,12 +232,8 @@ func (t *tallies) text(took time.Duration) string {
 }
 
 // notYet says why a promise cannot be held against the program yet; nothing where it can.
-func notYet(w *realm, promise string) string {
+func notYet(promise string) string {
 	return map[string]string{
-		"drift":    "sources do not say yet which rows nothing had told of",
-		"identity": "sources do not recognise yet what was renamed",
-
-		"hidden rows go": "rows of records that are deleted while their instrument cannot be seen stay",
-		"notes stay":     "a note is dropped, and its row's time moved, with the column that it is of",
+		"groups are listed without the log": "the list of groups is read again where a log row says so, and else in full runs",
 	}[promise]
 }

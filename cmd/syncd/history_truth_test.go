@@ -134,7 +134,8 @@ func (t *truth) add(row map[string]string, idField string, arms map[string]strin
 	if rec.survey == "" {
 		rec.survey = row["redcap_survey_identifier"]
 	}
-	if arm := arms[event]; longitudinal && !slices.Contains(rec.arms, arm) {
+	hidden := only != "" && view.form(only) == fake.ExportNone // such a row is not exported to the job
+	if arm := arms[event]; longitudinal && !hidden && !slices.Contains(rec.arms, arm) {
 		rec.arms = append(rec.arms, arm)
 	}
 	gray := versionAtLeast(view.version, 12, 4)
@@ -209,6 +210,10 @@ func (c *trueColumn) verdictOn(raw, stored string, have *string, missing, misfit
 	value := have != nil && missing == "" && misfit == "" &&
 		(fitsStored && canonical(stored, *have) == text || fitsDictionary && stored == "text" && *have == meant || fitsDictionary && canonical(stored, *have) == canonical(stored, meant))
 	// What fits the dictionary and waits for the stored type waits as the dictionary's type spells it: 3 for +3.
+	meant = strings.NewReplacer("true", "t", "false", "f").Replace(meant)
+	if stored == "text" && asked == "boolean" {
+		value = value || have != nil && fitsDictionary && *have == meant
+	}
 	note := have == nil && missing == "" && (misfit == raw || misfit != "" && strings.Replace(misfit, ",", ".", 1) == raw || fitsDictionary && misfit == meant)
 	switch {
 	case fitsDictionary && (asked == stored || wider(asked, stored)):
