@@ -96,7 +96,7 @@ func TestRecordThatCameBackUnderAnotherNameKeepsItsRows(t *testing.T) {
 			renamed: "1>2 2>9", want: Counts{Read: 8, Updated: 6, Unchanged: 2},
 		},
 		"a name that still stands": {
-			stored: []clinicRecord{{"1", "g", []string{"a"}}, {"9", "g", []string{"b"}}}, sure: [][2]string{{"1", "9"}},
+			stored: []clinicRecord{{"1", "g", []string{"a", "b"}}, {"9", "g", []string{"b"}}}, sure: [][2]string{{"1", "9"}},
 			batch: []clinicRecord{{"9", "g", []string{"b"}}}, want: Counts{Read: 2, Unchanged: 2},
 		},
 	} {

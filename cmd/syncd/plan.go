@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 
-	"syncd/extract"
-
 	"github.com/spf13/cobra"
 
 	"syncd/internal/config"
@@ -43,17 +41,15 @@ func (c *cli) planIn(cfg *config.Config, url string, names []string, log *slog.L
 	}
 	if !state.Current() {
 		fmt.Fprintf(c.Stdout, "-- the ledger: version %d to %d\n%s\n", state.Version, state.Latest, migrations.SQL(state.Version))
+		fmt.Fprintln(c.Stdout, "-- the tables of jobs are planned by the ledger: run this, then syncd plan again")
+		return nil
 	}
 	w, err := load.Open(c.ctx, load.Config{URL: url, DDL: load.Plan, Log: log, DialFunc: dialer()})
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	bounds := w
-	if !state.Current() {
-		bounds = nil // there is no place for them yet
-	}
-	from := c.newSources(cfg, log, bounds)
+	from := c.newSources(cfg, log, w)
 	for _, name := range names {
 		if err := c.planJob(c.ctx, w, from, cfg.Jobs[name]); err != nil {
 			return fmt.Errorf("plan job %s: %w", name, err)
@@ -67,7 +63,12 @@ func (c *cli) planJob(ctx context.Context, w *load.Warehouse, from *sources, job
 	if err != nil {
 		return err
 	}
-	structure, err := source.Describe(ctx, extract.Since{})
+	// What was renamed is told from the structure of the last good run.
+	since, err := w.Marks(ctx, load.Order{Job: job.Name, Schema: job.Schema}, false)
+	if err != nil {
+		return err
+	}
+	structure, err := source.Describe(ctx, since)
 	if err != nil {
 		return err
 	}
