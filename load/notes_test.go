@@ -37,6 +37,12 @@ func TestNotesOfColumnsThatABatchDoesNotNameAreLeftAsStored(t *testing.T) {
 			wantCounts(t, loadInto(t, r, one([]string{"1"}, less, row)), Counts{Read: 1, Updated: 1})
 			kept()
 			wantCounts(t, loadInto(t, r, one([]string{"1"}, less, row)), Counts{Read: 1, Unchanged: 1})
+			end(t, r, Ending{State: Succeeded})
+
+			r = started(t, w, p) // the column is asked for again, and says what it said
+			b.Rows[0] = misfit(p, []string{"1", "", "1", "Anna", null, "71.50", "1980-02-29", "t"}, "12 years")
+			wantCounts(t, loadInto(t, r, b), Counts{Read: 1, Reencoded: 1})
+			kept()
 		})
 	}
 }

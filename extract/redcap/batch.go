@@ -23,6 +23,7 @@ type filling struct {
 	most   int       // rows of one table
 	out    extract.Batch
 	scope  extract.Scope
+	sure   []*extract.Table // of which the batch is the whole truth
 }
 
 // tableRows are the rows of one table, with what is needed to find a second row of the same identity.
@@ -34,7 +35,7 @@ type tableRows struct {
 }
 
 func newFilling(m *model) *filling {
-	f := &filling{m: m, most: extract.BatchRows, rows: make(map[*extract.Table]*tableRows, len(m.live))}
+	f := &filling{m: m, sure: m.whole(), most: extract.BatchRows, rows: make(map[*extract.Table]*tableRows, len(m.live))}
 	for _, t := range m.live {
 		tr := &tableRows{rows: extract.NewRows(t), seen: make(map[uint64]int32)}
 		f.rows[t] = tr
@@ -98,7 +99,7 @@ func (f *filling) batch() *extract.Batch {
 	}
 	if len(f.keys) > 0 {
 		f.out.Rows = f.list
-		f.scope = extract.Scope{Tables: f.m.live, Width: 1, Keys: f.keys, Reason: reasonGone}
+		f.scope = extract.Scope{Tables: f.sure, Width: 1, Keys: f.keys, Reason: reasonGone}
 		f.out.Scope = &f.scope
 	}
 	return &f.out

@@ -204,8 +204,8 @@ type suspects struct {
 
 // suspectRenames looks for records that came while others went.
 func (p *pull) suspectRenames() {
-	if len(p.found.created) == 0 || len(p.found.gone) == 0 {
-		return
+	if len(p.found.created) == 0 || len(p.found.gone) == 0 || len(p.model.whole()) < len(p.model.live) {
+		return // what is not seen as a whole cannot be moved as one
 	}
 	s := &suspects{from: p.found.gone, to: new(extract.KeySet)}
 	for _, id := range p.found.created {

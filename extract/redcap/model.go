@@ -60,6 +60,9 @@ type form struct {
 	// unread says that the token's rights take the whole instrument out of the export: its tables stay as they are
 	// and no batch names them.
 	unread bool
+	// partly says that rights take out some of its columns: that nothing else of a row is filled does not tell that there is
+	// none, and no stored row is taken for gone.
+	partly bool
 }
 
 // model is what a snapshot makes of a project: tables, and where each exported column goes.
@@ -251,6 +254,7 @@ func (m *model) markAbsent() {
 		for _, c := range f.columns {
 			c.absent = !shown[c.export]
 			f.unread = f.unread && c.absent
+			f.partly = f.partly || c.absent && !c.computed()
 			if c.absent {
 				gone++
 			}

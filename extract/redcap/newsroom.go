@@ -60,17 +60,6 @@ func (s *Source) lookAtLog(ctx context.Context, full bool) error {
 	return nil
 }
 
-// learnUser finds out at a first run whose token reads, so that a token that is made anew later is not taken for another
-// user's. Where the log does not tell, nobody does.
-func (s *Source) learnUser(ctx context.Context) {
-	own := ownCalls{since: s.wall(s.began).Add(-time.Minute).Format(logMinute)}
-	err := s.readLog(ctx, s.wall(s.began).Add(-time.Minute).Truncate(time.Minute), time.Time{}, func(row *logRow) error {
-		own.add(row)
-		return nil
-	})
-	s.reading.fresh.User, s.reading.fresh.NoLog = own.user, errors.Is(err, errNoLog)
-}
-
 func (n *newsroom) add(row *logRow, idField string) {
 	what := row.judge()
 	switch what {

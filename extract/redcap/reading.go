@@ -68,7 +68,6 @@ func (s *Source) read(ctx context.Context, since extract.Since) (*snapshot, erro
 	r.fresh.Asked = s.cfg.Options.asked()
 	r.full = since.Full || r.known == nil || r.mark.IsZero() || r.known.Asked != r.fresh.Asked
 	if r.known == nil {
-		s.learnUser(ctx)
 		return s.readRest(ctx, first, &inquiry{fresh: r.fresh})
 	}
 	r.wary = !r.fresh.Answers["version"].same(r.known.Answers["version"])
@@ -190,7 +189,7 @@ func (r *reading) doubts() []string {
 		all = append(all, `the log says "Erase all data"`)
 	case was != "" && is != "" && was != is:
 		all = append(all, "another user's token reads than at the last good run")
-	case r.known.Token != r.fresh.Token && (was == "" || is == ""):
+	case r.known.Token != r.fresh.Token && (is == "" || was == "" && r.known.NoLog): // a first run does not learn whose token it is
 		all = append(all, "another token reads than at the last good run, and whose it is is not known")
 	}
 	return all

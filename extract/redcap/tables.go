@@ -228,6 +228,29 @@ func (m *model) tables() []*extract.Table {
 	return append(all, m.meta.tables()...)
 }
 
+// whole are the tables of which a batch of records is the whole truth: not those of instruments that are seen in part.
+func (m *model) whole() []*extract.Table {
+	unsure := map[*extract.Table]bool{}
+	for _, f := range m.forms {
+		for _, p := range f.parts {
+			unsure[p.table] = f.partly
+		}
+		if m.files != nil && f.partly {
+			unsure[m.files.file] = true
+		}
+	}
+	if len(unsure) == 0 {
+		return m.live
+	}
+	var all []*extract.Table
+	for _, t := range m.live {
+		if !unsure[t] {
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
 // recordTables are all tables with rows of a record, those of instruments that the token may not see among them: a record that
 // is gone is gone from them too.
 func (m *model) recordTables() []*extract.Table {
