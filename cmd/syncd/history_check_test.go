@@ -186,10 +186,11 @@ func (v *review) steady() {
 		}
 		for _, key := range sortedKeys(old.rows) {
 			same := v.before.names.keyIn(uid, key)
-			if renamed != "" && key.record == renamed {
-				same.record = name
-			}
 			row, found := rows[same]
+			if renamed != "" && key.record == renamed && !found {
+				same.record = name
+				row, found = rows[same]
+			}
 			if found {
 				v.kept++
 			}
@@ -227,8 +228,7 @@ func (v *review) steadyRow(uid string, key rowKey, oldTable, nowTable *heldTable
 		}
 	}
 	for name := range has {
-		field, _, _ := strings.Cut(name, "___")
-		if had[name] == "" && is[name] != "" && v.w.since.identity[field] == 0 {
+		if had[name] == "" && is[name] != "" && is[name] != v.elsewhere(name, key) {
 			appeared = true
 		}
 	}
@@ -238,6 +238,16 @@ func (v *review) steadyRow(uid string, key rowKey, oldTable, nowTable *heldTable
 	case changed != "" && old.changed == now.changed && !v.retyped(oldTable, nowTable):
 		v.find(divergence, "%s: row %v: %s changed, and its _changed_at did not", nowTable.name, key, changed)
 	}
+}
+
+// elsewhere is what a column that was moved here held before, in the row of the same key.
+func (v *review) elsewhere(name string, key rowKey) string {
+	for _, t := range v.before.tables {
+		if row := t.rows[key]; row != nil && t.sources(v.before.names)[name] != "" {
+			return t.cellsOf(row, v.before.names)[name]
+		}
+	}
+	return ""
 }
 
 func (v *review) retyped(old, now *heldTable) bool {

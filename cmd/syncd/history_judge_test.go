@@ -32,6 +32,9 @@ func (k *worker) judge(w *realm, p runPlan, t told, totals *tallies) ([]misstep,
 	state := t.report.State
 	v.held = state == load.Held
 	v.excuse(p)
+	if gone, _ := v.vanished(); v.view.hides() && gone > 0 && notYet("hidden rows follow") != "" {
+		w.untold = true
+	}
 	if err := w.readOnly(); err != nil {
 		v.find(wrongEnd, "%v", err)
 	}
@@ -39,7 +42,7 @@ func (k *worker) judge(w *realm, p runPlan, t told, totals *tallies) ([]misstep,
 	v.found = append(v.found, w.marked(state, t.report.RunID, marks)...)
 	// Lists without records are believed where nothing is stored; and where the brake doubts them, they still told of no change.
 	blind := t.struck && p.trouble.fault == fake.NoRecords && (w.before == nil || v.held)
-	whole := !blind && v.view.bound == "" && !v.view.hashed() && !w.lateDesign()
+	whole := !blind && !w.untold && v.view.bound == "" && !v.view.hashed() && !w.lateDesign()
 	if whole && (state == load.Succeeded || v.held) {
 		v.compare()
 	}
@@ -137,7 +140,7 @@ func (w *realm) blurred(uid string) bool {
 			return true
 		}
 	}
-	return n.identity[uid] > 0 && n.design[uid] > 0
+	return n.identity[uid] > 0 && n.design[uid] > 0 || n.identity[uid] > 1 // of few fields, too few stay the same
 }
 
 // renamed is the one record that has another name, and that name, where nothing else happened that could be mistaken for it.
@@ -199,7 +202,7 @@ func (v *review) ending(p runPlan, t told) {
 			v.find(wrongEnd, "the brake holds %d of %d records: %v", gone, live, t.err)
 		}
 	case load.Failed:
-		if !trouble && !limited {
+		if !trouble && !limited && !w.untold {
 			v.find(wrongEnd, "failed (%s, verdict %s %s): %v", kind, r.Verdict, r.Reason, t.err)
 		}
 	case load.Cancelled, load.LostState:
@@ -211,7 +214,7 @@ func (v *review) ending(p runPlan, t told) {
 			v.find(wrongEnd, "the run is %q: %v", r.State, t.err)
 		}
 	}
-	if kind == extract.KindInternal || r.Verdict == load.Mismatch {
+	if kind == extract.KindInternal || r.Verdict == load.Mismatch && !w.untold {
 		v.find(wrongEnd, "%s, kind %s, verdict %s %s: %v", r.State, kind, r.Verdict, r.Reason, t.err)
 	}
 	codes := map[load.State][]int{
@@ -230,15 +233,15 @@ func (v *review) ending(p runPlan, t told) {
 
 // verdict checks that a run is proven where nothing hindered, and else says why not.
 func (v *review) verdict(p runPlan, t told) {
+	w := v.w
 	if t.report.Verdict == load.Proven || t.struck || v.w.late != nil {
 		return
 	}
-	hidden := slices.ContainsFunc(slices.Collect(maps.Values(v.view.forms)), func(right int) bool { return right == fake.ExportNone })
 	for _, known := range []struct {
 		reason string
 		holds  bool
 	}{
-		{"was not read and stays as it is", hidden},
+		{"was not read and stays as it is", v.view.hides() || w.untold},
 		{"redcap_dag was not read and stays as it is", !v.view.groups || v.view.bound != ""},
 		{"redcap_repeating was not read and stays as it is", !v.view.setup},
 		{"wait for a change of structure", len(v.after.pending) > 0},

@@ -47,6 +47,7 @@ type realm struct {
 	marks    string
 	began    time.Time // when the present run did
 	approved bool      // the brake holds nothing at the next run
+	untold   bool      // rows of an instrument out of sight may be of records that are gone
 
 	mu     sync.Mutex
 	plan   runPlan
@@ -271,6 +272,11 @@ func (s sight) form(name string) int {
 
 func (s sight) hashed() bool {
 	return slices.Contains(slices.Collect(maps.Values(s.forms)), fake.ExportDeidentified)
+}
+
+// hides says whether there are instruments of which the user gets nothing.
+func (s sight) hides() bool {
+	return slices.Contains(slices.Collect(maps.Values(s.forms)), fake.ExportNone)
 }
 
 // readOnly is the error of the server where something other than an export was called.

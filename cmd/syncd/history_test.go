@@ -234,6 +234,7 @@ func (t *tallies) text(took time.Duration) string {
 // notYet says why a promise cannot be held against the program yet; nothing where it can.
 func notYet(promise string) string {
 	return map[string]string{
+		"hidden rows follow":                "rows of an instrument out of sight do not follow a record that goes or is renamed",
 		"groups are listed without the log": "the list of groups is read again where a log row says so, and else in full runs",
 	}[promise]
 }
