@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -31,7 +32,11 @@ func (k *worker) judge(w *realm, p runPlan, t told, totals *tallies) ([]misstep,
 	state := t.report.State
 	v.held = state == load.Held
 	v.excuse(p)
-	if gone, _ := v.vanished(); v.view.hides() && gone > 0 && notYet("hidden rows follow") != "" {
+	if told := v.view.groups && v.view.logging; !told || p.full {
+		w.regroup = !told && notYet("groups are listed without the log") != ""
+	}
+	// Where some columns are hidden, rows are kept that may be filled, and counted as too many.
+	if gone, _ := v.vanished(); (v.view.hides() && gone > 0 || v.view.partly() && t.report.Verdict == load.Mismatch) && notYet("hidden rows follow") != "" {
 		w.untold = true
 	}
 	if err := w.readOnly(); err != nil {
@@ -87,6 +92,10 @@ func (w *realm) lateDesign() bool {
 func (v *review) excuse(p runPlan) {
 	w := v.w
 	v.excused = map[string]string{}
+	if lied := w.struckBy(fake.NoRecords); lied && !(v.view.logging && w.view.logging) { // what had changed was listed as nothing
+		maps.Copy(w.since.silent, w.since.records)
+		clear(w.since.records)
+	}
 	if !p.full {
 		for _, silent := range []map[string]bool{w.silent, w.since.silent} {
 			for id := range silent {
@@ -147,6 +156,9 @@ func (w *realm) renamed() (old, name string) {
 	n := w.since
 	if len(n.renamed) != 1 || n.churn > 0 || len(n.silent)+len(n.moved)+len(n.identity)+len(n.design) > 0 || n.rights || n.version || n.erased ||
 		w.late != nil || len(w.silent) > 0 {
+		return "", ""
+	}
+	if len(w.user.Forms) > 0 && notYet("renames where not all is seen") != "" {
 		return "", ""
 	}
 	for name, old := range n.renamed {

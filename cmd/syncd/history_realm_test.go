@@ -48,13 +48,16 @@ type realm struct {
 	began    time.Time // when the present run did
 	approved bool      // the brake holds nothing at the next run
 	untold   bool      // rows of an instrument out of sight may be of records that are gone
+	regroup  bool      // groups may be told as they were before, up to the next full run
 
-	mu     sync.Mutex
-	plan   runPlan
-	asked  int // requests of this run
-	cut    func()
-	struck bool
-	late   *news // what changed during the run
+	mu       sync.Mutex
+	plan     runPlan
+	asked    int         // requests of this run
+	answered int         // requests of this server before it
+	faults   []fake.Kind // that came in it
+	cut      func()
+	struck   bool
+	late     *news // what changed during the run
 }
 
 // sight is what the token's user could see of the project.
@@ -166,6 +169,7 @@ func (w *realm) begin(p runPlan, cut func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.plan, w.asked, w.cut, w.struck, w.late = p, 0, cut, false, nil
+	w.answered = len(w.server.Requests())
 	if p.trouble.kind == faultTrouble {
 		t := p.trouble
 		w.server.Fault(fake.Fault{Kind: t.fault, Content: t.content, After: t.after, Times: t.times, N: t.n, Text: "https://elsewhere.example.edu/api/"})
@@ -178,12 +182,17 @@ func (w *realm) end() bool {
 	defer w.mu.Unlock()
 	w.plan = runPlan{}
 	w.server.ClearFaults()
-	struck := w.struck
-	for _, r := range w.server.Requests() {
-		struck = struck || r.Fault != fake.Nothing
+	w.faults = nil
+	for _, r := range w.server.Requests()[w.answered:] {
+		if r.Fault != fake.Nothing {
+			w.faults = append(w.faults, r.Fault)
+		}
 	}
-	return struck
+	return w.struck || len(w.faults) > 0
 }
+
+// struckBy says whether a fault of some kind came in the run that has just ended.
+func (w *realm) struckBy(kind fake.Kind) bool { return slices.Contains(w.faults, kind) }
 
 // serveVersion puts the project on a server of another version.
 func (w *realm) serveVersion(version string) {
@@ -277,6 +286,11 @@ func (s sight) hashed() bool {
 // hides says whether there are instruments of which the user gets nothing.
 func (s sight) hides() bool {
 	return slices.Contains(slices.Collect(maps.Values(s.forms)), fake.ExportNone)
+}
+
+// partly says whether there are instruments of which the user gets some columns and not others.
+func (s sight) partly() bool {
+	return slices.Contains(slices.Collect(maps.Values(s.forms)), fake.ExportWithoutIdentifer)
 }
 
 // readOnly is the error of the server where something other than an export was called.

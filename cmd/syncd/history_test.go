@@ -235,6 +235,7 @@ func (t *tallies) text(took time.Duration) string {
 func notYet(promise string) string {
 	return map[string]string{
 		"hidden rows follow":                "rows of an instrument out of sight do not follow a record that goes or is renamed",
+		"renames where not all is seen":     "a record that is renamed while columns are hidden is made anew",
 		"groups are listed without the log": "the list of groups is read again where a log row says so, and else in full runs",
 	}[promise]
 }
