@@ -372,3 +372,21 @@ func TestARunByChangesIsProvenByWhatItReadAgain(t *testing.T) {
 		t.Errorf("a source that does not say what changed: %+v", got)
 	}
 }
+
+// A table that a batch brings rows of and does not claim to know as a whole may hold more than was read, also where none came.
+func TestATableThatIsNotKnownAsAWholeIsNoMismatch(t *testing.T) {
+	t.Parallel()
+	seen, part := &extract.Table{Name: "seen"}, &extract.Table{Name: "part"}
+	b := &extract.Batch{
+		Rows:  []*extract.Rows{extract.NewRows(seen), extract.NewRows(part)},
+		Scope: &extract.Scope{Tables: []*extract.Table{seen}, Width: 1, Keys: [][]string{{"1"}}},
+	}
+	read := tally{}
+	read.add(b, &load.Result{Tables: []load.TableResult{{Table: "seen"}, {Table: "part"}}})
+	if least, _, doubt := read[tableName{"", "part"}].expected(); least != -1 || doubt != "" {
+		t.Errorf("expected at least %d rows (%q) of a table that was out of scope", least, doubt)
+	}
+	if least, most, _ := read[tableName{"", "seen"}].expected(); least != 0 || most != 0 {
+		t.Errorf("expected %d to %d rows of a table in scope", least, most)
+	}
+}

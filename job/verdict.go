@@ -199,7 +199,7 @@ func (t tally) add(b *extract.Batch, r *load.Result) {
 			}
 			continue
 		case b.Scope == nil || !inScope(b.Scope, c.Table):
-			n.open = n.open || c.Read > 0 || b.Scope == nil && brings(b, c.Table)
+			n.open = n.open || c.Read > 0 || brings(b, c.Table)
 		}
 		if b.Vanished {
 			n.gone += c.Deleted

@@ -35,8 +35,8 @@ func (k *worker) judge(w *realm, p runPlan, t told, totals *tallies) ([]misstep,
 	if told := v.view.groups && v.view.logging; !told || p.full {
 		w.regroup = !told && notYet("groups are listed without the log") != ""
 	}
-	// Where some columns are hidden, rows are kept that may be filled, and counted as too many.
-	if gone, _ := v.vanished(); (v.view.hides() && gone > 0 || v.view.partly() && t.report.Verdict == load.Mismatch) && notYet("hidden rows follow") != "" {
+	// Rows of an instrument that cannot be seen stay where they are.
+	if gone, _ := v.vanished(); v.view.hides() && gone > 0 && notYet("hidden rows follow") != "" {
 		w.untold = true
 	}
 	if err := w.readOnly(); err != nil {
