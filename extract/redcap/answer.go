@@ -18,6 +18,7 @@ var (
 	errNoGroups    = errors.New("the token's user lacks the Data Access Groups right")
 	errBoundUser   = errors.New("the token's user is in a data access group")
 	errNoRight     = errors.New("the token's user lacks a right")
+	errNowhere     = errors.New("there is nothing at this address")
 	errContent     = errors.New("the server does not know the method")
 	errUnknown     = errors.New("the server does not know a field, form or event that was asked for")
 	errMemory      = errors.New("the server ran out of memory")
@@ -100,7 +101,9 @@ func Judge(r *upstream.Refusal) *extract.Error {
 		return joined(refusedToken(body), r, "")
 	case http.StatusBadRequest:
 		return joined(said(body, extract.KindRefused), r, "")
-	case http.StatusNotFound, http.StatusNotImplemented:
+	case http.StatusNotFound: // the web server's own: it says nothing about a method (reference 2.2)
+		return joined(&extract.Error{Kind: extract.KindRefused, Cause: errNowhere}, r, nextVersion)
+	case http.StatusNotImplemented:
 		return joined(&extract.Error{Kind: extract.KindRefused, Cause: errContent}, r, nextVersion)
 	case http.StatusInternalServerError:
 		if e := said(body, extract.KindTransient); e.Kind != extract.KindAuth && e.Kind != extract.KindDrift {

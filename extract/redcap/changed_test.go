@@ -330,3 +330,19 @@ func TestIdentitiesAreRecognisedBeforeRecordsAreRead(t *testing.T) {
 		})
 	}
 }
+
+func TestAWebServersNotFoundIsNoMissingMethod(t *testing.T) {
+	t.Parallel()
+	p := cohort(t, 6)
+	p.AddDAG("North")
+	s := newSite(t, p, fake.Options{})
+	s.server.Fault(fake.Fault{Kind: fake.Status, N: 404, Content: "dag", Times: 2})
+	if _, err := s.run(false); extract.KindOf(err) != extract.KindRefused {
+		t.Fatalf("a run that was told 404: %v", err)
+	}
+	s.server.ClearFaults()
+	s.must(false)
+	if s.store.count("_meta.redcap_dag") < 1 {
+		t.Error("the groups are missing")
+	}
+}
