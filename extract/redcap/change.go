@@ -127,8 +127,7 @@ func (c *comparison) successor(f *field, at int, was, taken map[string]bool) str
 		if was[g.name()] || taken[g.name()] || c.forms[f.form()] != g.form() || !alike(f, g) {
 			continue
 		}
-		behind := at == 0 && j == 0 || at > 0 && j > 0 && c.fields[c.old.fields[at-1].name()] == c.now.fields[j-1].name()
-		if !behind {
+		if c.fields[before(c.old.fields, at, func(name string) bool { return c.fields[name] != "" })] != before(c.now.fields, j, func(name string) bool { return was[name] || taken[name] }) {
 			continue
 		}
 		if found != "" {
@@ -137,6 +136,16 @@ func (c *comparison) successor(f *field, at int, was, taken map[string]bool) str
 		found = g.name()
 	}
 	return found
+}
+
+// before finds the nearest field in front of one, in the same instrument, that goes on; empty where there is none.
+func before(fields []field, at int, on func(name string) bool) string {
+	for i := at - 1; i >= 0 && fields[i].form() == fields[at].form(); i-- {
+		if on(fields[i].name()) {
+			return fields[i].name()
+		}
+	}
+	return ""
 }
 
 // alike reports whether two fields say the same but for name and form.
