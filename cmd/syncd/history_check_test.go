@@ -233,13 +233,17 @@ func (v *review) steadyRow(uid string, key rowKey, oldTable, nowTable *heldTable
 			if had[name] != has[name] && old.changed == now.changed {
 				return // another type spells a value in another way
 			}
-			if c := v.truth.fields[has[name]]; c != nil && !v.view.shows(c) && v.excused[key.record] == "" {
+			if c := v.truth.fields[has[name]]; c != nil && !v.view.shows(c) && v.excused[key.record] == "" && untyped(was[name]) != untyped(is[name]) {
 				v.find(divergence, "%s: row %v: %s cannot be seen, and changed from %q to %q", nowTable.name, key, name, was[name], is[name])
 			}
 		}
 	}
 	for name := range has {
-		if had[name] == "" && is[name] != "" && is[name] != v.elsewhere(name, key) {
+		switch {
+		case had[name] != "":
+		case is[name] == "": // a field that is back empty takes away what its retired column had
+			appeared = appeared || oldTable.retiredHad(old, nowTable.columnFor(name, v.after.names))
+		case is[name] != v.elsewhere(name, key):
 			appeared = true
 		}
 	}
@@ -251,10 +255,41 @@ func (v *review) steadyRow(uid string, key rowKey, oldTable, nowTable *heldTable
 	}
 }
 
+// untyped is a cell without the type in front: a hidden column may be widened, and its text stays.
+func untyped(cell string) string {
+	_, text, _ := strings.Cut(cell, " ")
+	return text
+}
+
+// columnFor is the Postgres name of an export column that is known under name.
+func (t *heldTable) columnFor(name string, n names) string {
+	for _, c := range t.columns {
+		if c.source != "" && n.column(c.source) == name {
+			return c.name
+		}
+	}
+	return ""
+}
+
+// retiredHad reports whether the retired column of a name held anything in a row, or had something beside the row.
+func (t *heldTable) retiredHad(row *heldRow, column string) bool {
+	for _, side := range []string{"_nonconforming.", "_missing."} {
+		if _, there := row.notes[side+column]; there {
+			return true
+		}
+	}
+	for i, c := range t.columns {
+		if c.source == "" && c.name == "_retired_"+column && row.cells[i] != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // elsewhere is what a column that was moved here held before, in the row of the same key.
 func (v *review) elsewhere(name string, key rowKey) string {
 	for _, t := range v.before.tables {
-		if row := t.rows[key]; row != nil && t.sources(v.before.names)[name] != "" {
+		if row := t.rows[key]; row != nil && !t.retired && t.sources(v.before.names)[name] != "" {
 			return t.cellsOf(row, v.before.names)[name]
 		}
 	}
