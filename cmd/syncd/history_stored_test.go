@@ -66,7 +66,7 @@ func (k *worker) contents(ctx context.Context, w *realm) (*contentsOf, error) {
 		if c.tables[table] == nil {
 			c.tables[table] = &heldTable{name: table, source: source, retired: retired, rows: map[rowKey]*heldRow{}}
 		}
-		if !strings.HasPrefix(col.name, "_") {
+		if !strings.HasPrefix(col.name, "_") || strings.HasPrefix(col.name, "_retired_") {
 			c.tables[table].columns = append(c.tables[table].columns, col)
 		}
 		return nil

@@ -107,7 +107,7 @@ func (c *comparison) matchFields() {
 	if from, to := c.old.idField, c.now.idField; from != to && !was[to] && is[from] == nil {
 		c.fields[from] = to
 	}
-	taken := map[string]bool{}
+	taken := map[string]bool{c.fields[c.old.idField]: true}
 	for i := range c.old.fields {
 		f := &c.old.fields[i]
 		if c.fields[f.name()] != "" {
