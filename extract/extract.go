@@ -41,6 +41,12 @@ type Source interface {
 	Pull(ctx context.Context, since Since, yield func(*Batch) error) (*Proof, error)
 }
 
+// Metered is a Source that can tell at any time what it has cost its upstream so far, also when it failed.
+type Metered interface {
+	// Cost returns requests sent, bytes of decoded answers, and rows that the upstream's own log keeps of them.
+	Cost() (requests, bytes, logRows int64)
+}
+
 // Structure is what a source says of itself before any record is read.
 type Structure struct {
 	Identity Identity

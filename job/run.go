@@ -149,6 +149,7 @@ func (x *execution) attempt(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer x.account(src)
 	since, err := x.run.Since(ctx, x.opt.Full || x.order.Kind == Full)
 	if err != nil {
 		return err
@@ -169,15 +170,26 @@ func (x *execution) attempt(ctx context.Context) error {
 	x.tell(Pulling)
 	x.proof, err = src.Pull(ctx, since, func(b *extract.Batch) error { return x.load(ctx, b) })
 	if x.proof != nil {
-		x.ending.Requests += x.proof.Requests
-		x.ending.Bytes += x.proof.Bytes
-		x.ending.LogRows += x.proof.LogRows
 		x.warnings = append(x.warnings, x.proof.Warnings...)
 	}
 	if err != nil {
 		return err
 	}
 	return x.prove(ctx, since.Stored)
+}
+
+// account adds what an attempt cost the upstream, also where it failed and the source can tell.
+func (x *execution) account(src extract.Source) {
+	var requests, bytes, rows int64
+	switch m, metered := src.(extract.Metered); {
+	case metered:
+		requests, bytes, rows = m.Cost()
+	case x.proof != nil:
+		requests, bytes, rows = x.proof.Requests, x.proof.Bytes, x.proof.LogRows
+	}
+	x.ending.Requests += requests
+	x.ending.Bytes += bytes
+	x.ending.LogRows += rows
 }
 
 // agree binds the job to its source and makes the tables agree with the source's structure.

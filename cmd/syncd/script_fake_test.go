@@ -52,6 +52,8 @@ func changeFake(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(w.projects[args[0]].AddFile(args[1], redcap.Place{}, "scan", args[2], []byte(args[3])))
 	case "unfile":
 		ts.Check(w.projects[args[0]].RemoveFile(args[1], redcap.Place{}, "scan"))
+	case "user-gone": // the account is suspended
+		w.projects[args[0]].Rights(func(u *redcap.User) { u.APIExport = false })
 	case "upgrade":
 		w.fake.Upgrade(args[0])
 	case "rename":

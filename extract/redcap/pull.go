@@ -54,10 +54,8 @@ func (s *Source) pull(ctx context.Context, since extract.Since, hand *handoff) (
 	if err != nil {
 		return nil, err
 	}
-	requests, bytes := s.cfg.Client.Stats()
-	proof.Requests, proof.Bytes = requests-s.requests, bytes-s.bytes
+	proof.Requests, proof.Bytes, proof.LogRows = s.Cost()
 	proof.Warnings = s.said
-	proof.LogRows = proof.Requests // each answered call is a row of REDCap's log
 	return proof, nil
 }
 

@@ -126,6 +126,13 @@ func (s *Source) Describe(ctx context.Context, since extract.Since) (*extract.St
 	}, nil
 }
 
+// Cost implements extract.Metered. Each call is a row of REDCap's log.
+func (s *Source) Cost() (requests, bytes, logRows int64) {
+	requests, bytes = s.cfg.Client.Stats()
+	requests, bytes = requests-s.requests, bytes-s.bytes
+	return requests, bytes, requests
+}
+
 // serverTime is the upstream's clock at an instant of ours.
 func (s *Source) serverTime(at time.Time) time.Time {
 	offset, _ := s.cfg.Client.Clock()
