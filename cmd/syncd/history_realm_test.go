@@ -288,11 +288,6 @@ func (s sight) hides() bool {
 	return slices.Contains(slices.Collect(maps.Values(s.forms)), fake.ExportNone)
 }
 
-// partly says whether there are instruments of which the user gets some columns and not others.
-func (s sight) partly() bool {
-	return slices.Contains(slices.Collect(maps.Values(s.forms)), fake.ExportWithoutIdentifer)
-}
-
 // readOnly is the error of the server where something other than an export was called.
 func (w *realm) readOnly() error {
 	if err := w.server.ReadOnly(); err != nil {
