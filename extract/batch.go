@@ -14,6 +14,9 @@ const (
 type Batch struct {
 	Rows    []*Rows
 	Scope   *Scope   // nil: upsert only, nothing is moved out
+	// Further are scopes of other tables that are loaded in the same transaction; no table is in two of them. Beside Scope only,
+	// and not with Closing or Moved.
+	Further []*Scope
 	Closing *Closing // the complete set of keys of Scope; no rows
 	// Vanished says that the scope was found gone at the source; the brake on mass deletion looks at it.
 	Vanished bool
@@ -37,6 +40,7 @@ type Batch struct {
 	// Position, where not empty, replaces the stored position; a batch with Marks erases it.
 	Position string
 	Rejects  []Reject
+	Settled  []Settled // deliveries that are done with this batch
 	// Done and Total tell a person how far the pull has come, in records; 0 where that is not known.
 	Done, Total int64
 }

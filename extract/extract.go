@@ -54,6 +54,10 @@ type Structure struct {
 	// absent here is gone at the source; a column of an earlier structure that is absent and not named in
 	// its table's Unnamed has gone from the source's dictionary and is retired.
 	Tables []*Table
+	// Partial says that Tables are those that are needed now; a table of an earlier structure that is absent is no news.
+	Partial bool
+	// Views are made after Tables.
+	Views []View
 	// Renames say what of an earlier structure is the same thing under another name; they are applied, in their order,
 	// before Tables are compared with what is stored. What was applied already, or has no counterpart, is passed over.
 	Renames []Rename

@@ -53,8 +53,9 @@ type Side string
 
 // The sides that sources may name; the loader has more of its own.
 const (
-	Live Side = ""      // <schema>: what people query
-	Meta Side = "_meta" // <schema>_meta: structure tables
+	Live    Side = ""         // <schema>: what people query
+	Meta    Side = "_meta"    // <schema>_meta: structure tables
+	History Side = "_history" // <schema>_history: every state that a source tells of
 )
 
 // Table is a table of the warehouse as a source wants it to be. Key columns come first, in key order.
@@ -72,6 +73,16 @@ type Table struct {
 	Indexes [][]string
 	// Versioned tables carry the version of the scope that each of their rows stands for.
 	Versioned bool
+}
+
+// View is a view that a source wants beside its tables. It is made and remade by the loader where its words have changed; nothing
+// of it ever comes from an upstream.
+type View struct {
+	Name    string // in the Live schema
+	Comment string
+	// Query is the SELECT. {name} stands for a table of the structure, {_history.name} for one on another side; the loader
+	// puts quoted, qualified names there. A column may be appended from version to version, never taken away or retyped.
+	Query string
 }
 
 // Column is one column of a Table.
