@@ -18,9 +18,28 @@ type Refusal struct {
 	Status    int    // 401, or 503 where it could not be judged
 	Reason    string // stable, in words, without values: "wrong verification token", "token expired"
 	Challenge string // for WWW-Authenticate; empty where there is none
+	Cause     error  // for the log: what failed, of a 503; nil where nothing did
 }
 
 func (r *Refusal) Error() string { return r.Reason }
+
+// Unwrap returns Cause.
+func (r *Refusal) Unwrap() error { return r.Cause }
+
+// refused is a caller that is not let in.
+func refused(reason string) *Refusal {
+	return &Refusal{Status: http.StatusUnauthorized, Reason: reason}
+}
+
+// bearerRefused is a bearer token that is not let in (RFC 6750 section 3).
+func bearerRefused(reason string) *Refusal {
+	return &Refusal{Status: http.StatusUnauthorized, Reason: reason, Challenge: `Bearer error="invalid_token"`}
+}
+
+// unjudged is a caller of whom nothing can be said now.
+func unjudged(reason string, cause error) *Refusal {
+	return &Refusal{Status: http.StatusServiceUnavailable, Reason: reason, Cause: cause}
+}
 
 // Store keeps what replicas have to agree on. The warehouse's loader implements it.
 type Store interface {
@@ -37,6 +56,7 @@ type Store interface {
 // Request is what a Gate judges.
 type Request struct {
 	*http.Request
-	// Bytes reads the whole body, at most once; later calls return the same. A Gate calls it only where the body is signed.
+	// Bytes reads the whole body, at most once; later calls return the same. A Gate calls it only where the body is signed, and
+	// returns its error as it is.
 	Bytes func() ([]byte, error)
 }
