@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"syncd/extract/upstream"
 	"syncd/schedule"
 )
 
@@ -50,9 +51,56 @@ func (l *loader) checkTop(c *Config, root *node) {
 	case url == nil && !c.Postgres.Private:
 		l.missing(at, "postgres.url", `is missing: write url = "env:DATABASE_URL" under [postgres]`)
 	}
-	if n := c.set["serve.admin"]; n != nil && n.kind == textKind {
-		if reason := badAddress(c.Serve.Admin); reason != "" {
+	l.checkServe(c)
+}
+
+func (l *loader) checkServe(c *Config) {
+	for key, address := range map[string]string{"listen": c.Serve.Listen, "admin": c.Serve.Admin} {
+		if n := c.set["serve."+key]; n != nil && n.kind == textKind {
+			if reason := badAddress(address); reason != "" {
+				l.add(n.problem("%s", reason))
+			}
+		}
+	}
+	if n := c.set["serve.listen"]; n != nil && c.Serve.Listen == c.Serve.Admin && !strings.HasSuffix(c.Serve.Listen, ":0") {
+		l.add(n.problem("is the address of admin as well: what is for this machine is not served to the world"))
+	}
+	l.pair(c.set, "serve.cert_file", "serve.key_file")
+	if n := c.set["serve.public_url"]; n != nil && n.kind == textKind {
+		if reason := badOpenURL(c.Serve.PublicURL); reason != "" {
 			l.add(n.problem("%s", reason))
+		}
+		c.Serve.PublicURL = strings.TrimRight(c.Serve.PublicURL, "/")
+	}
+	for _, text := range c.Serve.TrustedProxies {
+		prefix, err := netip.ParsePrefix(text)
+		if addr, e := netip.ParseAddr(text); e == nil && addr.Zone() == "" {
+			prefix, err = netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()), nil
+		}
+		if err != nil {
+			l.add(c.set["serve.trusted_proxies"].problem("element %s is neither an address nor a network such as 10.0.0.0/8", shown(text)))
+		}
+		c.Serve.Proxies = append(c.Serve.Proxies, prefix.Masked())
+	}
+}
+
+// pair refuses a certificate without its key, and a key without its certificate; and names that are empty.
+func (l *loader) pair(set settings, certKey, keyKey string) {
+	cert, key := set[certKey], set[keyKey]
+	if cert != nil && key == nil {
+		l.add(cert.problem("needs %s, the key of that certificate", keyKey[strings.LastIndex(keyKey, ".")+1:]))
+	}
+	if key != nil && cert == nil {
+		l.add(key.problem("needs %s, the certificate of that key", certKey[strings.LastIndex(certKey, ".")+1:]))
+	}
+	l.notEmpty(set, certKey, keyKey)
+}
+
+// notEmpty refuses names of files that are empty.
+func (l *loader) notEmpty(set settings, keys ...string) {
+	for _, key := range keys {
+		if n := set[key]; n != nil && n.kind == textKind && n.text == "" {
+			l.add(n.problem("is empty: name a file, or leave the key out"))
 		}
 	}
 }
@@ -109,7 +157,7 @@ func (l *loader) checkServer(c *Config, s *Server) {
 		}
 	}
 	l.checkTokens(s)
-	l.checkReach(s)
+	l.checkReach(s.set, s.Config)
 }
 
 func (l *loader) checkTokens(s *Server) {
@@ -126,28 +174,18 @@ func (l *loader) checkTokens(s *Server) {
 }
 
 // checkReach judges the keys that say how a server is reached.
-func (l *loader) checkReach(s *Server) {
-	if n := s.set["ca_only"]; n != nil && s.CAOnly && s.CAFile == "" {
+func (l *loader) checkReach(set settings, reach upstream.Config) {
+	if n := set["ca_only"]; n != nil && reach.CAOnly && reach.CAFile == "" {
 		l.add(n.problem("needs ca_file: without it no authority is trusted at all"))
 	}
-	cert, key := s.set["client_cert"], s.set["client_key"]
-	if cert != nil && key == nil {
-		l.add(cert.problem("needs client_key, the key of that certificate"))
-	}
-	if key != nil && cert == nil {
-		l.add(key.problem("needs client_cert, the certificate of that key"))
-	}
-	for _, name := range []string{"ca_file", "client_cert", "client_key"} {
-		if n := s.set[name]; n != nil && n.kind == textKind && n.text == "" {
-			l.add(n.problem("is empty: name a file, or leave the key out"))
-		}
-	}
-	if n := s.set["proxy"]; n != nil && n.kind == textKind && s.Proxy != "none" {
-		if _, reason := badURL(s.Proxy, false); reason != "" {
+	l.notEmpty(set, "ca_file")
+	l.pair(set, "client_cert", "client_key")
+	if n := set["proxy"]; n != nil && n.kind == textKind && reach.Proxy != "none" {
+		if _, reason := badURL(reach.Proxy, false); reason != "" {
 			l.add(n.problem("%s", reason))
 		}
 	}
-	if n := s.set["contact"]; n != nil && strings.ContainsAny(s.Contact, "\r\n\t()") {
+	if n := set["contact"]; n != nil && strings.ContainsAny(reach.Contact, "\r\n\t()") {
 		l.add(n.problem("must be one address or URL, without brackets or line breaks: it is sent in a header"))
 	}
 }
@@ -187,6 +225,15 @@ func badURL(text string, server bool) (loopback bool, reason string) {
 		return loopback, "must end with a slash: REDCap answers a URL without it with a redirect, which is never followed; write " + shown(text+"/")
 	}
 	return loopback, ""
+}
+
+// badOpenURL judges a URL of the web that is neither a REDCap server nor a proxy.
+func badOpenURL(text string) string {
+	loopback, reason := badURL(text, false)
+	if reason == "" && !loopback && !strings.HasPrefix(text, "https://") {
+		return "must begin with https://, except for this machine itself"
+	}
+	return strings.ReplaceAll(reason, "https://redcap.example.edu/api/", "https://etl.example.edu")
 }
 
 func isLoopback(host string) bool {

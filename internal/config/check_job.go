@@ -114,34 +114,3 @@ func (l *loader) checkFull(c *Config, j *Job) {
 	}
 	j.Fulls = slots
 }
-
-// checkSchemas refuses two jobs that would write the same tables.
-func (l *loader) checkSchemas(c *Config) {
-	first := map[string]*Job{}
-	for _, name := range c.byPlace() {
-		j := c.Jobs[name]
-		other := first[j.Schema]
-		if other == nil {
-			first[j.Schema] = j
-			continue
-		}
-		at := j.node.at
-		if n := j.set["schema"]; n != nil {
-			at = n.val
-		}
-		l.add(at.problem(j.node.path+".schema", quote(j.Schema), "is the schema of job %s already (%s)", other.Name, other.node.at))
-	}
-}
-
-// byPlace returns the names of all jobs as a reader meets them.
-func (c *Config) byPlace() []string {
-	order := c.Names()
-	slices.SortStableFunc(order, func(a, b string) int {
-		x, y := c.Jobs[a].node.at, c.Jobs[b].node.at
-		if x.file != y.file {
-			return slices.Index(c.Files, x.file) - slices.Index(c.Files, y.file)
-		}
-		return x.line - y.line
-	})
-	return order
-}

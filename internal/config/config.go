@@ -13,6 +13,7 @@ package config
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -23,7 +24,9 @@ import (
 
 // Tags of the fields below and of the Config types of other packages: toml is the key; doc its sentence in
 // docs/jobs.md; default its value where no file sets it; otherwise says in words what happens then; oneof lists the
-// values it may have; path marks a file that is found from the folder of the file that names it.
+// values it may have; path marks a file that is found from the folder of the file that names it; size a number of bytes
+// that may be written with its unit; single a list that may be written as its only element; plain a secret in the place
+// of which an id may stand that is none.
 
 // Config is a configuration that was found to be free of problems.
 type Config struct {
@@ -34,8 +37,9 @@ type Config struct {
 	Postgres Postgres `toml:"postgres"`
 	Serve    Serve    `toml:"serve"`
 
-	Servers map[string]*Server `toml:"-"` // by name: [redcap.NAME]
-	Jobs    map[string]*Job    `toml:"-"` // by name: [job.NAME]
+	Servers   map[string]*Server   `toml:"-"` // by name: [redcap.NAME]
+	Receivers map[string]*Receiver `toml:"-"` // by name: [redox.NAME]
+	Jobs      map[string]*Job      `toml:"-"` // by name: [job.NAME]
 
 	Zone  *time.Location `toml:"-"` // of Timezone
 	Files []string       `toml:"-"` // the file given to Load, then what it includes
@@ -52,7 +56,14 @@ type Postgres struct {
 
 // Serve says what the daemon listens on.
 type Serve struct {
-	Admin string `toml:"admin" default:"127.0.0.1:8081" doc:"Address (host:port) of the health endpoints."`
+	Listen         string   `toml:"listen" default:"127.0.0.1:8080" doc:"Address (host:port) of the receivers. Nothing listens there where there is no [redox.NAME]."`
+	Admin          string   `toml:"admin" default:"127.0.0.1:8081" doc:"Address (host:port) of the health endpoints and of 'syncd watch'. It is for this machine: whoever reaches it sees when pushes come, and never what is in them."`
+	CertFile       string   `toml:"cert_file" path:"file" otherwise:"none: plain HTTP, for a proxy in front that ends TLS" doc:"PEM file of the receivers' certificate with its whole chain. It is read again when it changes."`
+	KeyFile        string   `toml:"key_file" path:"file" otherwise:"none" doc:"PEM file of the certificate's key."`
+	TrustedProxies []string `toml:"trusted_proxies" otherwise:"none" doc:"Addresses or networks (10.0.0.0/8) of proxies in front. What they say of who called (X-Forwarded-For) is believed, and that of nobody else."`
+	PublicURL      string   `toml:"public_url" otherwise:"none" doc:"URL by which Redox reaches the receivers, without their path: audience of assertions to our token endpoints, and host that signatures are made for."`
+
+	Proxies []netip.Prefix `toml:"-"` // of TrustedProxies
 }
 
 // Server is one REDCap server. Its request budget is shared by all its jobs.

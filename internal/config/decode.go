@@ -4,7 +4,6 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -18,6 +17,9 @@ type key struct {
 	otherwise string
 	oneof     []string
 	path      bool
+	size      bool // a number of bytes, which may be written with its unit
+	single    bool // a list that may be written as its only element
+	plain     bool // a secret that is none where it stands in the file itself: an id
 	typ       reflect.Type
 	index     []int
 }
@@ -31,10 +33,10 @@ func keysOf(t reflect.Type) []key {
 			continue
 		}
 		def, hasDef := f.Tag.Lookup("default")
-		_, path := f.Tag.Lookup("path")
 		k := key{
 			name: name, doc: f.Tag.Get("doc"), def: def, hasDef: hasDef, otherwise: f.Tag.Get("otherwise"),
-			path: path, typ: f.Type, index: f.Index,
+			path: tagged(f, "path"), size: tagged(f, "size"), single: tagged(f, "single"), plain: tagged(f, "plain"),
+			typ: f.Type, index: f.Index,
 		}
 		if list := f.Tag.Get("oneof"); list != "" {
 			k.oneof = strings.Split(list, ",")
@@ -43,6 +45,17 @@ func keysOf(t reflect.Type) []key {
 	}
 	return keys
 }
+
+func tagged(f reflect.StructField, tag string) bool {
+	_, ok := f.Tag.Lookup(tag)
+	return ok
+}
+
+// nested says that a key is a table with keys of its own.
+func (k key) nested() bool { return k.typ.Kind() == reflect.Struct && k.typ != secretType }
+
+// secret says that a key refers to a secret, or to several.
+func (k key) secret() bool { return k.typ == secretType || k.typ == secretsType }
 
 func names(keys []key) []string {
 	var all []string
@@ -57,7 +70,7 @@ func fill(target any) {
 	v := reflect.ValueOf(target).Elem()
 	for _, k := range keysOf(v.Type()) {
 		field := v.FieldByIndex(k.index)
-		if k.typ.Kind() == reflect.Struct && k.typ != secretType {
+		if k.nested() {
 			fill(field.Addr().Interface())
 			continue
 		}
@@ -82,7 +95,9 @@ func def(k key) *node {
 	case reflect.Bool:
 		return &node{kind: boolKind, text: k.def}
 	case reflect.Int:
-		return &node{kind: numberKind, text: k.def}
+		if !k.size {
+			return &node{kind: numberKind, text: k.def}
+		}
 	}
 	return &node{kind: textKind, text: k.def}
 }
@@ -104,7 +119,7 @@ func decode(target any, n *node, set settings, also ...string) Problems {
 		case slices.Contains(also, kid.key):
 		case i < 0:
 			problems = append(problems, kid.wrong("unknown key%s", unknown(kid.key, append(names(keys), also...))))
-		case keys[i].typ.Kind() == reflect.Struct && keys[i].typ != secretType:
+		case keys[i].nested():
 			sub := settings{}
 			problems = append(problems, decode(v.FieldByIndex(keys[i].index).Addr().Interface(), kid, sub)...)
 			for name, s := range sub {
@@ -123,7 +138,7 @@ func decode(target any, n *node, set settings, also ...string) Problems {
 
 // refuse words a value that a key does not take. What was meant as a secret is not shown.
 func refuse(k key, n *node, reason string) Problem {
-	if k.typ == secretType {
+	if k.secret() {
 		return n.val.problem(n.path, "", "%s", reason)
 	}
 	return n.problem("%s", reason)
@@ -144,22 +159,33 @@ func unknown(word string, words []string) string {
 
 // assign sets a field from a node, or returns the reason why not.
 func assign(field reflect.Value, k key, n *node) string {
+	if k.single && n.kind == textKind {
+		n = &node{path: n.path, at: n.at, val: n.val, kind: listKind, kids: []*node{n}}
+	}
 	if reason := mismatch(k, n); reason != "" {
 		return reason
 	}
 	switch {
 	case k.typ == secretType:
-		s, reason := parseSecret(n.text, n.resolve)
+		s, reason := k.parseSecret(n)
 		field.Set(reflect.ValueOf(s))
 		return reason
+	case k.typ == secretsType:
+		return assignSecrets(field, k, n)
 	case k.typ == durationType:
-		d, err := time.ParseDuration(n.text)
-		if err != nil || d <= 0 {
-			return `must be a duration above zero such as "90s", "5m" or "26h"`
+		d, ok := duration(n.text)
+		if !ok {
+			return `must be a duration above zero such as "90s", "5m", "26h" or "90d"`
 		}
 		field.SetInt(int64(d))
 	case k.typ.Kind() == reflect.Bool:
 		field.SetBool(n.text == "true")
+	case k.size && n.kind == textKind:
+		i, ok := bytesOf(n.text)
+		if !ok {
+			return `must be a whole number of bytes, or a text such as "64MiB"`
+		}
+		field.SetInt(i)
 	case k.typ.Kind() == reflect.Int:
 		i, reason := wholeNumber(n)
 		if reason != "" {
@@ -182,10 +208,15 @@ func mismatch(k key, n *node) string {
 	switch {
 	case k.typ == secretType:
 		word = secretForms
+	case k.typ == secretsType:
+		want, word = listKind, `a list of references to secrets such as ["env:REDOX_TOKEN"]`
 	case k.typ == durationType:
 		word = `a duration in quotes such as "5m"`
 	case k.typ.Kind() == reflect.Bool:
 		want, word = boolKind, boolKind.String()
+	case k.size && n.kind == textKind:
+	case k.size:
+		want, word = numberKind, `a whole number of bytes or a text such as "64MiB"`
 	case k.typ.Kind() == reflect.Int:
 		want, word = numberKind, numberKind.String()
 	case k.typ == numbersType:
@@ -197,76 +228,6 @@ func mismatch(k key, n *node) string {
 		return ""
 	}
 	return "must be " + word + ", not " + n.kind.String()
-}
-
-func assignText(field reflect.Value, k key, n *node) string {
-	if reason := checkText(n.text, k.oneof); reason != "" {
-		return reason
-	}
-	text := n.text
-	if k.path && text != "" {
-		text = n.resolve(text)
-	}
-	field.SetString(text)
-	return ""
-}
-
-func assignList(field reflect.Value, k key, n *node) string {
-	items := make([]string, 0, len(n.kids))
-	for _, e := range n.kids {
-		if e.kind != textKind {
-			return "must be a list of texts; one of its elements is " + e.kind.String()
-		}
-		if e.text == "" {
-			return "has an empty element"
-		}
-		if slices.Contains(items, e.text) {
-			return "names " + shown(e.text) + " twice"
-		}
-		if reason := checkText(e.text, k.oneof); reason != "" {
-			return "element " + shown(e.text) + " " + reason
-		}
-		items = append(items, e.text)
-	}
-	field.Set(reflect.ValueOf(items))
-	return ""
-}
-
-func wholeNumber(n *node) (int, string) {
-	i, err := strconv.ParseInt(n.text, 0, 32)
-	if err != nil {
-		return 0, "a whole number that fits into 32 bits"
-	}
-	return int(i), ""
-}
-
-func assignNumbers(field reflect.Value, n *node) string {
-	items := make([]int, 0, len(n.kids))
-	for _, e := range n.kids {
-		if e.kind != numberKind {
-			return "must be a list of whole numbers; one of its elements is " + e.kind.String()
-		}
-		i, reason := wholeNumber(e)
-		switch {
-		case reason != "":
-			return "has an element that is not " + reason
-		case slices.Contains(items, i):
-			return "names " + strconv.Itoa(i) + " twice"
-		}
-		items = append(items, i)
-	}
-	field.Set(reflect.ValueOf(items))
-	return ""
-}
-
-func checkText(text string, oneof []string) string {
-	if len(oneof) > 0 && !slices.Contains(oneof, text) {
-		return "must be " + strings.Join(oneof, " or ") + didYouMean(text, oneof)
-	}
-	if i := strings.IndexFunc(text, func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' || r == 0x7f }); i >= 0 {
-		return "holds a control character"
-	}
-	return ""
 }
 
 // shown quotes a text inside a reason.
@@ -296,6 +257,7 @@ func (n *node) resolve(path string) string {
 
 var (
 	secretType   = reflect.TypeFor[Secret]()
+	secretsType  = reflect.TypeFor[[]Secret]()
 	durationType = reflect.TypeFor[time.Duration]()
 	numbersType  = reflect.TypeFor[[]int]()
 )

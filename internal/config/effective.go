@@ -14,16 +14,21 @@ type Setting struct {
 	From  string // file:line, or "default"
 }
 
-// Effective returns every key that acts on a job, with the value that holds and where it comes from: the job's own
-// first, then its server's, then those of the whole. The error says what jobs there are.
-func (c *Config) Effective(job string) ([]Setting, error) {
-	j, err := c.Job(job)
-	if err != nil {
-		return nil, err
+// Effective returns every key that acts on a job or a receiver, with the value that holds and where it comes from: its
+// own first, then those of a job's server, then those of the whole. The error says what there is.
+func (c *Config) Effective(name string) ([]Setting, error) {
+	var all []Setting
+	if r := c.Receivers[name]; r != nil {
+		all = list(nil, "", "", reflect.ValueOf(r).Elem(), r.set)
+	} else {
+		j, err := c.Job(name)
+		if err != nil {
+			return nil, err
+		}
+		all = list(nil, "", "", reflect.ValueOf(j).Elem(), j.set)
+		server := join("redcap", j.Server.Name) + "."
+		all = list(all, server, "", reflect.ValueOf(j.Server).Elem(), j.Server.set)
 	}
-	all := list(nil, "", "", reflect.ValueOf(j).Elem(), j.set)
-	server := join("redcap", j.Server.Name) + "."
-	all = list(all, server, "", reflect.ValueOf(j.Server).Elem(), j.Server.set)
 	return list(all, "", "", reflect.ValueOf(c).Elem(), c.set), nil
 }
 
@@ -31,7 +36,7 @@ func (c *Config) Effective(job string) ([]Setting, error) {
 func list(all []Setting, shown, path string, v reflect.Value, set settings) []Setting {
 	for _, k := range keysOf(v.Type()) {
 		field := v.FieldByIndex(k.index)
-		if k.typ.Kind() == reflect.Struct && k.typ != secretType {
+		if k.nested() {
 			all = list(all, shown+k.name+".", path+k.name+".", field, set)
 			continue
 		}
@@ -48,10 +53,13 @@ func list(all []Setting, shown, path string, v reflect.Value, set settings) []Se
 func written(v reflect.Value) string {
 	switch x := v.Interface().(type) {
 	case Secret:
-		if x.IsZero() {
-			return ""
+		return x.shown()
+	case []Secret:
+		parts := make([]string, len(x))
+		for i, s := range x {
+			parts[i] = s.shown()
 		}
-		return x.Ref() + " " + redacted
+		return strings.Join(parts, ", ")
 	case time.Duration:
 		if x == 0 {
 			return ""
@@ -75,6 +83,17 @@ func written(v reflect.Value) string {
 		return strconv.FormatBool(x)
 	}
 	return strconv.FormatInt(v.Int(), 10)
+}
+
+// shown is a reference as the listing of settings prints it.
+func (s Secret) shown() string {
+	switch s.scheme {
+	case "":
+		return ""
+	case "plain":
+		return plain(s.arg)
+	}
+	return s.Ref() + " " + redacted
 }
 
 // plain quotes a text only where it would not be seen as it is.

@@ -5,21 +5,25 @@ import (
 	"errors"
 	"fmt"
 	"os"
+
+	"syncd/extract/upstream"
 )
 
-// Fault is what keeps one job from running while the configuration itself is good: a secret or a file that is not
-// there now. Others go on.
+// Fault is what keeps one job from running, or one receiver from letting anybody in, while the configuration itself is
+// good: a secret or a file that is not there now. Others go on.
 type Fault struct {
-	Job   string
+	Job   string // or receiver
 	Field string // job.asthma.token
 	Place string // file:line that sets it
 	Cause error  // without a value
 	Next  string // what to type; may be empty
+
+	word string // job or receiver
 }
 
 // Error prints job, place, field and cause.
 func (f *Fault) Error() string {
-	return fmt.Sprintf("job %s is misconfigured (%s, %s): %v", f.Job, f.Place, f.Field, f.Cause)
+	return fmt.Sprintf("%s %s is misconfigured (%s, %s): %v", f.word, f.Job, f.Place, f.Field, f.Cause)
 }
 
 // Unwrap returns the cause.
@@ -45,25 +49,71 @@ func (j *Job) Faults(ctx context.Context) []*Fault {
 	if _, err := j.ReadToken(ctx); errors.As(err, &fault) {
 		faults = append(faults, fault)
 	}
-	files := []struct{ key, path string }{
-		{"ca_file", j.Server.CAFile}, {"client_cert", j.Server.ClientCert}, {"client_key", j.Server.ClientKey},
+	return append(faults, faultsOf(files(j.Server.Config), j.fault)...)
+}
+
+// Faults returns what keeps the receiver from letting anybody in now: secrets, and the files that are named.
+func (r *Receiver) Faults(ctx context.Context) []*Fault {
+	var faults []*Fault
+	secrets := []keyed[Secret]{
+		{"auth.access_key", r.Auth.AccessKey},
+		{"auth.secret_key", r.Auth.SecretKey},
+		{"auth.access_key_old", r.Auth.AccessKeyOld},
+		{"auth.secret_key_old", r.Auth.SecretKeyOld},
+		{"auth.session_token", r.Auth.SessionToken},
+		{"auth.client_id", r.Auth.ClientID},
+		{"auth.client_secret", r.Auth.ClientSecret},
+		{"auth.client_secret_old", r.Auth.ClientSecretOld},
+		{"auth.secret", r.Auth.Secret},
+		{"auth.secret_old", r.Auth.SecretOld},
 	}
-	for _, f := range files {
-		if f.path == "" {
+	for _, s := range r.Tokens {
+		secrets = append(secrets, keyed[Secret]{"verification_tokens", s})
+	}
+	for _, s := range secrets {
+		if s.of.IsZero() {
 			continue
 		}
-		if err := readable(f.path); err != nil {
-			faults = append(faults, j.fault(f.key, err, "ls -l "+f.path))
+		var cause *SecretError
+		if _, err := s.of.Read(ctx); errors.As(err, &cause) {
+			faults = append(faults, r.fault(s.key, err, cause.Next))
+		}
+	}
+	return append(faults, faultsOf(append(files(r.Config), keyed[string]{"auth.jwks_file", r.Auth.JWKSFile}), r.fault)...)
+}
+
+// keyed is what a key holds.
+type keyed[T any] struct {
+	key string
+	of  T
+}
+
+func files(c upstream.Config) []keyed[string] {
+	return []keyed[string]{{"ca_file", c.CAFile}, {"client_cert", c.ClientCert}, {"client_key", c.ClientKey}}
+}
+
+// faultsOf makes a fault of each file that cannot be read.
+func faultsOf(files []keyed[string], fault func(key string, cause error, next string) *Fault) []*Fault {
+	var faults []*Fault
+	for _, f := range files {
+		if f.of == "" {
+			continue
+		}
+		if err := readable(f.of); err != nil {
+			faults = append(faults, fault(f.key, err, "ls -l "+f.of))
 		}
 	}
 	return faults
 }
 
-// Faults returns those of all jobs, in the order of their names.
+// Faults returns those of all jobs, then of all receivers, each in the order of their names.
 func (c *Config) Faults(ctx context.Context) []*Fault {
 	var faults []*Fault
 	for _, name := range c.Names() {
 		faults = append(faults, c.Jobs[name].Faults(ctx)...)
+	}
+	for _, name := range c.ReceiverNames() {
+		faults = append(faults, c.Receivers[name].Faults(ctx)...)
 	}
 	return faults
 }
@@ -74,7 +124,12 @@ func (j *Job) fault(key string, cause error, next string) *Fault {
 	if n == nil {
 		n = j.Server.set[key]
 	}
-	return &Fault{Job: j.Name, Field: n.path, Place: n.at.String(), Cause: cause, Next: next}
+	return &Fault{Job: j.Name, Field: n.path, Place: n.at.String(), Cause: cause, Next: next, word: "job"}
+}
+
+func (r *Receiver) fault(key string, cause error, next string) *Fault {
+	n := r.set[key]
+	return &Fault{Job: r.Name, Field: n.path, Place: n.at.String(), Cause: cause, Next: next, word: "receiver"}
 }
 
 func readable(path string) error {

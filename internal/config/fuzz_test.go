@@ -30,7 +30,7 @@ func FuzzLoad(f *testing.F) {
 		}
 		c, err := Load(path)
 		if err == nil {
-			for _, name := range c.Names() {
+			for _, name := range append(c.Names(), c.ReceiverNames()...) {
 				if all, err := c.Effective(name); err != nil || len(all) == 0 {
 					t.Errorf("settings of %q: %v", name, err)
 				}

@@ -141,9 +141,9 @@ func sameFile(a, b string) bool {
 
 // build makes the value of a tree: defaults first, then the server's, then the job's own keys.
 func (l *loader) build(root *node) *Config {
-	c := &Config{Files: l.files, Servers: map[string]*Server{}, Jobs: map[string]*Job{}, set: settings{}}
+	c := &Config{Files: l.files, Servers: map[string]*Server{}, Receivers: map[string]*Receiver{}, Jobs: map[string]*Job{}, set: settings{}}
 	fill(c)
-	l.add(decode(c, root, c.set, "defaults", "redcap", "job")...)
+	l.add(decode(c, root, c.set, "defaults", "redcap", "redox", "job")...)
 	l.checkTop(c, root)
 
 	general := root.kid("defaults")
@@ -156,14 +156,21 @@ func (l *loader) build(root *node) *Config {
 		l.checkLayer(c, n.kid("defaults"))
 		c.Servers[s.Name] = s
 	}
+	for _, n := range l.named(root.kid("redox"), "redox") {
+		r := &Receiver{Name: n.key, Schema: n.key, node: n, set: settings{}}
+		fill(r)
+		l.add(decode(r, n, r.set)...)
+		l.checkReceiver(c, r)
+		c.Receivers[r.Name] = r
+	}
 	for _, n := range l.named(root.kid("job"), "job") {
 		l.job(c, n, general, root.kid("redcap"))
 	}
-	l.checkSchemas(c)
+	l.checkOwners(c)
 	return c
 }
 
-// named returns the tables of a family ([redcap.NAME], [job.NAME]), those of bad names too: their keys are looked at all
+// named returns the tables of a family ([redcap.NAME], [redox.NAME], [job.NAME]), those of bad names too: their keys are looked at all
 // the same.
 func (l *loader) named(family *node, word string) []*node {
 	if family == nil {

@@ -36,7 +36,7 @@ func (s Secret) Read(ctx context.Context) (string, error) {
 	switch s.scheme {
 	case "":
 		return "", &SecretError{Ref: "(none)", Reason: "no secret is referred to"}
-	case "url":
+	case "url", "plain":
 		return s.arg, nil
 	case "env":
 		value, reason = os.Getenv(s.arg), ""

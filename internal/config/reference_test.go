@@ -27,6 +27,15 @@ func sections() []section {
 		{"[serve]", "The daemon.", reflect.TypeFor[Serve]()},
 		{"[redcap.NAME]", "One REDCap server. Jobs refer to it as `redcap.NAME`.", reflect.TypeFor[Server]()},
 		{
+			"[redox.NAME]", "One destination of Redox: what is pushed to its path lands in its schema. `syncd redox setup NAME` makes path and token, and says what to type at Redox.",
+			reflect.TypeFor[Receiver](),
+		},
+		{
+			"[redox.NAME.auth]", "How Redox authenticates itself beside the verification token, or in its place: the auth credential that is linked to the destination. Which keys belong to " +
+				"which strategy, and an example of each, stand in [redox-auth.md](redox-auth.md); a key of another strategy is refused.",
+			reflect.TypeFor[Auth](),
+		},
+		{
 			"[job.NAME]", "One project that is pulled into one schema. Each key may also stand in `[defaults]`, for all jobs, and each but `source` in " +
 				"`[redcap.NAME.defaults]`, for the jobs of one server. A job's own key goes before its server's, that before the general one.",
 			reflect.TypeFor[Job](),
@@ -40,9 +49,9 @@ Made from the program's own types by ` + "`make docs`" + `; a test fails where t
 
 The file is TOML and read strictly. An unknown or doubled key, a wrong type or a contradiction is an error, and so is every other mistake: all are listed at once, each
 with file, line and column, and nothing starts (exit code 2). ` + "`syncd config JOB`" + ` prints what holds for a job and where each value was set; ` + "`syncd check`" + ` looks at what
-the file refers to. A secret or file that is missing is a fault of the jobs that need it; the others run.
+the file refers to. A secret or file that is missing is a fault of the jobs and receivers that need it; the others run.
 
-**Names** of servers, jobs and schemas are 1 to 40 lower-case letters, digits and underscores and begin with a letter. They are not ` + "`syncd`, `public`, `information_schema` or `pg_...`" + `
+**Names** of servers, receivers, jobs and schemas are 1 to 40 lower-case letters, digits and underscores and begin with a letter. They are not ` + "`syncd`, `public`, `information_schema` or `pg_...`" + `
 and do not end in ` + "`_labels`, `_deid`, `_meta`, `_deleted`, `_history` or `_test`" + `.
 
 **Paths** that are not absolute are found from the folder of the file that names them.
@@ -69,7 +78,7 @@ func TestReference(t *testing.T) {
 	for _, s := range sections() {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| key | type | default | meaning |\n|---|---|---|---|\n", s.title, s.about)
 		for _, k := range keysOf(s.of) {
-			if k.typ.Kind() == reflect.Struct && k.typ != secretType {
+			if k.nested() {
 				continue
 			}
 			if !strings.HasSuffix(strings.TrimSuffix(k.doc, "'"), ".") {
@@ -99,7 +108,7 @@ func TestEverySectionOfTheFileIsInTheReference(t *testing.T) {
 	}
 	for _, s := range sections() {
 		for _, k := range keysOf(s.of) {
-			if k.typ.Kind() == reflect.Struct && k.typ != secretType && !known[k.typ] {
+			if k.nested() && !known[k.typ] {
 				t.Errorf("table %s of %s has no section", k.name, s.title)
 			}
 		}
@@ -108,8 +117,18 @@ func TestEverySectionOfTheFileIsInTheReference(t *testing.T) {
 
 func typeName(k key) string {
 	switch {
+	case k.typ == secretType && k.plain:
+		return "text or secret"
 	case k.typ == secretType:
 		return "secret"
+	case k.typ == secretsType && k.single:
+		return "secret, or list of secrets"
+	case k.typ == secretsType:
+		return "list of secrets"
+	case k.size:
+		return "bytes"
+	case k.single:
+		return "text, or list of texts"
 	case k.typ == reflect.TypeFor[time.Duration]():
 		return "duration"
 	case k.path:

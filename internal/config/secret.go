@@ -16,7 +16,7 @@ const (
 // Secret is a reference to a secret, never the secret. However it is printed or encoded, it shows "[redacted]";
 // Ref shows where the secret is kept.
 type Secret struct {
-	scheme string // env, file, cred, cmd, or url: a database's URL that holds no secret
+	scheme string // env, file, cred, cmd; url: a database's URL that holds no secret; plain: an id that is none
 	arg    string // name, path or command line; paths as they are opened
 }
 
@@ -28,7 +28,7 @@ func (s Secret) Ref() string {
 	switch s.scheme {
 	case "":
 		return ""
-	case "url":
+	case "url", "plain":
 		return s.arg
 	case "cmd":
 		path, _, more := strings.Cut(s.arg, " ")
