@@ -61,6 +61,11 @@ func (w *Warehouse) statements(ctx context.Context, o Order, s *extract.Structur
 	if err := p.plan(s); err != nil {
 		return nil, err
 	}
+	views, err := p.views(ctx, w.pool, s)
+	if err != nil {
+		return nil, err
+	}
+	p.steps = append(p.steps, views...)
 	p.steps = slices.DeleteFunc(p.steps, func(s step) bool { return !done(s) })
 	return p.statements(), nil
 }
@@ -134,6 +139,14 @@ func (r *Run) Agree(ctx context.Context, s *extract.Structure) (*Changes, error)
 			return nil, err
 		}
 	}
+	if a.applied {
+		if p.have, err = readStored(ctx, r.w.pool, r.schema); err != nil {
+			return nil, fault("read tables of "+r.schema, err)
+		}
+	}
+	if err := a.views(ctx, s); err != nil {
+		return nil, err
+	}
 	for _, s := range p.waiting {
 		a.out.Pending = append(a.out.Pending, s.Change)
 	}
@@ -143,9 +156,6 @@ func (r *Run) Agree(ctx context.Context, s *extract.Structure) (*Changes, error)
 	maps.Copy(a.out.Blocked, p.blocked)
 	if a.applied {
 		r.w.pool.Reset() // statements that were prepared before the change are not to be used again
-		if p.have, err = readStored(ctx, r.w.pool, r.schema); err != nil {
-			return nil, fault("read tables of "+r.schema, err)
-		}
 	}
 	return a.out, r.take(ctx, s, p.have, a.out)
 }

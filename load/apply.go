@@ -141,6 +141,8 @@ func (s step) whyItWaits(pg *pgconn.PgError) string {
 		return "the role of syncd may not do this (SQLSTATE 42501); syncd plan prints it for somebody who may"
 	case "0A000", "2BP01":
 		return "something depends on it (SQLSTATE " + pg.Code + ")"
+	case "42P16", "42809":
+		return "it cannot be made in place of what has its name; drop that by hand, and the next run makes it (SQLSTATE " + pg.Code + ")"
 	case "54000", "54001", "54011":
 		return "it is more than a table can hold (SQLSTATE " + pg.Code + ")"
 	case "57014":

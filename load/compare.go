@@ -41,7 +41,7 @@ func (r *Run) compare(ctx context.Context, s *session, w *work) (now clock, seen
 	for _, in := range w.intakes {
 		in.again()
 		if !in.inScope { // its keys are the question
-			if err := in.hash(&r.state.hasher, w.scope); err != nil {
+			if err := in.hash(&r.state.hasher); err != nil {
 				return now, nil, err
 			}
 		}
@@ -51,9 +51,12 @@ func (r *Run) compare(ctx context.Context, s *session, w *work) (now clock, seen
 	p.query(claimHoldSQL, [][]byte{[]byte(r.job), []byte(r.chunk)}, nil, nil)
 	p.query(batchSeenSQL, [][]byte{strconv.AppendInt(nil, r.id, 10), strconv.AppendInt(nil, r.seq, 10)}, nil, nil)
 	p.query(batchPlansSQL, nil, nil, nil)
-	asked := w.scope.ask(p)
+	asked := make([]int, len(w.scopes))
+	for i, sc := range w.scopes {
+		asked[i] = sc.ask(p)
+	}
 	for _, in := range w.intakes {
-		in.ask(p, w.scope)
+		in.ask(p)
 	}
 	if err := p.Sync(); err != nil {
 		return now, nil, err
@@ -62,15 +65,17 @@ func (r *Run) compare(ctx context.Context, s *session, w *work) (now clock, seen
 		if in.asked > 0 {
 			in.print(&r.state.hasher)
 		}
-		if err := in.hash(&r.state.hasher, w.scope); err != nil {
+		if err := in.hash(&r.state.hasher); err != nil {
 			return now, nil, err
 		}
 	}
 	if now, seen, err = r.readHead(p); err != nil || seen != nil {
 		return now, seen, err
 	}
-	if err := w.scope.answer(p, asked); err != nil {
-		return now, nil, err
+	for i, sc := range w.scopes {
+		if err := sc.answer(p, asked[i]); err != nil {
+			return now, nil, err
+		}
 	}
 	for _, in := range w.intakes {
 		if err := in.answer(p); err != nil {
@@ -112,18 +117,18 @@ func (r *Run) readHead(p *pipeline) (now clock, seen *Result, err error) {
 }
 
 // ask sends the queries for what is stored: of the scope, or under the keys of the rows.
-func (in *intake) ask(p *pipeline, scope *scope) {
+func (in *intake) ask(p *pipeline) {
 	in.asked = 0
 	if in.sh.t.blocked != "" {
 		return
 	}
-	if in.sh.beyond(scope, in.inScope) {
+	if in.sh.beyond(in.scope, in.inScope) {
 		in.later = !in.hashed || in.later
 		return
 	}
 	keys, width, pick := &in.index.keys, in.sh.keys, []int(nil)
 	if in.inScope {
-		keys, width, pick = &scope.index.keys, scope.width, scope.sorted
+		keys, width, pick = &in.scope.index.keys, in.scope.width, in.scope.sorted
 	} else {
 		for i, f := range in.fates {
 			if f == fresh {

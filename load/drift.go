@@ -47,6 +47,7 @@ func (p *planner) reconcile(t *table, want *extract.Table) error {
 	p.describe(t, want)
 	p.indexes(t, want)
 	switch {
+	case want.Side == extract.History:
 	case t.archive != nil:
 		p.archive(t.name, want, t.columns, t.archive) // what is new is added to both in one step
 	case p.ddl == Plan:

@@ -76,7 +76,7 @@ func (in *intake) notes(i int) []extract.Note {
 }
 
 // hash takes the key and the fingerprint of every row, and finds rows whose key comes again later: the last one wins.
-func (in *intake) hash(h *hasher, scope *scope) error {
+func (in *intake) hash(h *hasher) error {
 	if in.hashed || in.rows == nil || in.sh.t.blocked != "" {
 		return nil
 	}
@@ -94,7 +94,7 @@ func (in *intake) hash(h *hasher, scope *scope) error {
 			in.refuse(i, why)
 			continue
 		}
-		if in.inScope && !scope.has(in.index.keys.at(i)) {
+		if in.inScope && !in.scope.has(in.index.keys.at(i)) {
 			return extract.Errorf(extract.KindInternal, "load batch", "a row of %s is outside of the batch's scope", in.sh.t.name)
 		}
 	}

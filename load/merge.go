@@ -33,7 +33,8 @@ const freeIntakes = 8
 // work is one batch on its way into the warehouse.
 type work struct {
 	b       *extract.Batch
-	scope   *scope
+	scope   *scope   // of the batch: the first of scopes
+	scopes  []*scope // with the further ones
 	intakes []*intake
 	loose   []extract.Reject // of no table
 	reason  string
@@ -52,6 +53,9 @@ func (r *Run) prepare(b *extract.Batch) (*work, error) {
 	w := &work{b: b, reason: "missing at source"}
 	if b.Closing != nil && (len(b.Rows) > 0 || b.Scope == nil) {
 		return w, extract.Errorf(extract.KindInternal, "load batch", "a closing batch has a scope and no rows")
+	}
+	if len(b.Further) > 0 && (b.Scope == nil || b.Closing != nil || b.Moved != nil) {
+		return w, extract.Errorf(extract.KindInternal, "load batch", "further scopes stand beside a scope of rows only")
 	}
 	for _, rows := range b.Rows {
 		in, err := r.intake(w, rows.Table)
@@ -74,18 +78,33 @@ func (r *Run) prepare(b *extract.Batch) (*work, error) {
 	if b.Scope == nil {
 		return w, nil
 	}
-	w.scope = newScope(b.Scope)
 	if b.Scope.Reason != "" {
 		w.reason = b.Scope.Reason
 	}
-	for _, t := range b.Scope.Tables {
-		in, err := r.intake(w, t)
-		if err != nil {
+	for _, s := range append([]*extract.Scope{b.Scope}, b.Further...) {
+		if err := r.span(w, s); err != nil {
 			return w, err
 		}
-		in.inScope, in.closing, in.scope = true, b.Closing, w.scope
 	}
+	w.scope = w.scopes[0]
 	return w, w.versioned()
+}
+
+// span puts the tables of a scope into it.
+func (r *Run) span(w *work, s *extract.Scope) error {
+	sc := newScope(s)
+	w.scopes = append(w.scopes, sc)
+	for _, t := range s.Tables {
+		in, err := r.intake(w, t)
+		if err != nil {
+			return err
+		}
+		if in.inScope {
+			return extract.Errorf(extract.KindInternal, "load batch", "%s is in two scopes of one batch", t.Name)
+		}
+		in.inScope, in.closing, in.scope = true, w.b.Closing, sc
+	}
+	return nil
 }
 
 // intake finds or makes the intake of a table.
@@ -177,7 +196,7 @@ func (w *work) doubt() {
 func (w *work) advance() {
 	for _, in := range w.intakes {
 		if in.inScope || in.rows != nil {
-			in.sh.advance(w.scope, in.inScope)
+			in.sh.advance(in.scope, in.inScope)
 		}
 	}
 }
@@ -281,6 +300,9 @@ func (r *Run) settle(ctx context.Context, s *session, w *work, now clock) error 
 		return err
 	}
 	if err := r.keepMarks(ctx, s.tx, w.b); err != nil {
+		return err
+	}
+	if err := r.settleDeliveries(ctx, s.tx, w.b.Settled, now.at); err != nil {
 		return err
 	}
 	counts, err := json.Marshal(w.result)

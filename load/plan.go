@@ -20,6 +20,7 @@ const (
 	kindRename   = "rename"   // a table or a column follows the source's new name for it
 	kindMove     = "move"     // a column is another table's now, with its values
 	kindValues   = "values"   // values of a key column follow the source's new names for them
+	kindView     = "view"     // a view is made, or made anew
 	kindIndex    = "index"    // an index is made
 	kindArchive  = "archive"  // the table for rows that are moved out is made or completed
 	kindComment  = "comment"  // COMMENT ON
@@ -70,7 +71,7 @@ func (p *planner) plan(s *extract.Structure) error {
 	}
 	for _, at := range sortedPlaces(p.have) {
 		t := p.have[at]
-		if t.known && !t.retired && t.job == p.job && !wanted[at] {
+		if t.known && !t.retired && t.job == p.job && !wanted[at] && !s.Partial {
 			p.add(step{
 				Change: Change{Schema: t.schema, Table: t.name, Kind: kindDescribe, Detail: "table is gone at the source; it stays as it is"},
 				place:  at, ledger: []string{retireTableDef(t.schema, t.name)},
@@ -195,7 +196,7 @@ func (p *planner) create(want *extract.Table, reason string) {
 		return
 	}
 	p.add(s)
-	if p.ddl == Plan {
+	if p.ddl == Plan && want.Side != extract.History {
 		p.archive(want.Name, want, columns, nil)
 	}
 }
@@ -217,6 +218,8 @@ func schemaComment(job string, side extract.Side) string {
 	switch side {
 	case archiveSide:
 		return "Rows that were moved out of the tables of job " + job + ", with time, run and reason. Written by syncd."
+	case extract.History:
+		return "Every state that the source of job " + job + " has told of. Written by syncd."
 	case extract.Live:
 		return "What the source of job " + job + " holds now. Written by syncd."
 	}

@@ -175,7 +175,7 @@ func readStored(ctx context.Context, q querier, schema string) (stored, error) {
 		return nil, err
 	}
 	for p, t := range s {
-		if p.side == archiveSide {
+		if p.side == archiveSide || p.side == extract.History { // of what is only ever added nothing is moved out
 			continue
 		}
 		if a := s[place{archiveSide, p.name}]; a != nil && a.exists {
@@ -209,7 +209,7 @@ func (s stored) at(schema, base, name string) *table {
 }
 
 func schemas(base string) []string {
-	return []string{base, base + string(extract.Meta), base + string(archiveSide)}
+	return []string{base, base + string(extract.Meta), base + string(extract.History), base + string(archiveSide)}
 }
 
 func (s stored) readDefs(ctx context.Context, q querier, base string) error {

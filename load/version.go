@@ -12,31 +12,41 @@ import (
 // version, and rows of other tables that belong to them. A state that is older than the one stored changes nothing, also
 // where the newer one was a deletion: then the version stands in the archive, with or without a row that was moved there.
 
-// versioned checks what a batch says of versions, and finds the table that carries them. Where that table cannot be
-// loaded nobody can tell old from new: then nothing of the scope can.
+// versioned checks what a batch says of versions, and finds the tables that carry them. Where such a table cannot be
+// loaded nobody can tell old from new: then nothing of its scope can.
 func (w *work) versioned() error {
-	if w.scope == nil || w.scope.versions == nil {
-		return nil
-	}
-	b := w.b.Scope
-	for _, in := range w.intakes {
-		if in.inScope && in.sh.src.Versioned {
-			if w.scope.parent != nil {
-				return extract.Errorf(extract.KindInternal, "load batch", "two tables of a scope carry versions")
-			}
-			w.scope.parent = in
+	for i, b := range append([]*extract.Scope{w.b.Scope}, w.b.Further...) {
+		if err := w.carried(w.scopes[i], b); err != nil {
+			return err
 		}
 	}
-	switch parent := w.scope.parent; {
+	return nil
+}
+
+func (w *work) carried(s *scope, b *extract.Scope) error {
+	if s.versions == nil {
+		return nil
+	}
+	for _, in := range w.intakes {
+		if in.scope == s && in.sh.src.Versioned {
+			if s.parent != nil {
+				return extract.Errorf(extract.KindInternal, "load batch", "two tables of a scope carry versions")
+			}
+			s.parent = in
+		}
+	}
+	switch parent := s.parent; {
 	case parent == nil || parent.sh.src.Keys() != b.Width || w.b.Closing != nil:
 		return extract.Errorf(extract.KindInternal, "load batch", "a versioned scope needs rows, and a table of its own key that carries the versions")
-	case len(b.Versions) != len(b.Keys) || len(w.scope.sorted) != len(b.Keys):
+	case len(b.Versions) != len(b.Keys) || len(s.sorted) != len(b.Keys):
 		return extract.Errorf(extract.KindInternal, "load batch", "a versioned scope needs one version for each key, and each key once")
 	case parent.sh.t.blocked != "" || !parent.sh.versioned:
 		for _, in := range w.intakes {
-			in.giveUp()
+			if in.scope == s {
+				in.giveUp()
+			}
 		}
-		w.scope.versions, w.scope.parent = nil, nil
+		s.versions, s.parent = nil, nil
 	}
 	return nil
 }
@@ -46,7 +56,7 @@ func (in *intake) giveUp() {
 	if in.rows != nil {
 		in.blocked += int64(in.rows.Len() + in.rows.Duplicates)
 	}
-	in.rows, in.inScope = nil, false
+	in.rows, in.inScope, in.scope = nil, false, nil
 }
 
 // ask sends the query for the versions that are stored.
@@ -123,16 +133,25 @@ func (in *intake) appendVersion(dst []byte, row int) []byte {
 // keepVersions raises the versions of scopes whose row did not change otherwise, without touching its times, and keeps
 // those of scopes that have no row.
 func (r *Run) keepVersions(ctx context.Context, s *session, w *work, now clock) error {
-	if w.scope == nil || w.scope.versions == nil {
-		return nil
+	for _, sc := range w.scopes {
+		if sc.versions == nil {
+			continue
+		}
+		if err := r.keepScope(ctx, s, w, sc, now); err != nil {
+			return err
+		}
 	}
-	parent := w.scope.parent
+	return nil
+}
+
+func (r *Run) keepScope(ctx context.Context, s *session, w *work, sc *scope, now clock) error {
+	parent := sc.parent
 	var raise, bury []int
-	for _, i := range w.scope.sorted {
-		key := w.scope.index.keys.at(i)
+	for _, i := range sc.sorted {
+		key := sc.index.keys.at(i)
 		row, there := parent.index.find(key)
 		switch {
-		case w.scope.older[i]:
+		case sc.older[i]:
 		case there && (parent.fates[row] == unchanged || parent.fates[row] == reencoded):
 			raise = append(raise, i)
 		case !there && !parent.counted(key) && !w.result.KeysUnread:
@@ -140,7 +159,7 @@ func (r *Run) keepVersions(ctx context.Context, s *session, w *work, now clock) 
 		}
 	}
 	if len(raise) > 0 {
-		if _, err := s.touch(ctx, raiseVersions(parent.sh.t), w.scope.versionParams(raise)); err != nil {
+		if _, err := s.touch(ctx, raiseVersions(parent.sh.t), sc.versionParams(raise)); err != nil {
 			return err
 		}
 	}
@@ -150,7 +169,7 @@ func (r *Run) keepVersions(ctx context.Context, s *session, w *work, now clock) 
 	if err := r.needArchive(ctx, s, w, parent.sh.t); err != nil || parent.sh.t.archive == nil {
 		return err
 	}
-	params := w.scope.versionParams(bury)
+	params := sc.versionParams(bury)
 	formats := append(slices.Repeat([]int16{asBinary}, len(params)), asText, asText, asText)
 	params = append(params, now.text, strconv.AppendInt(nil, r.id, 10), []byte(w.reason))
 	return s.pg.ExecParams(ctx, buryScopes(parent.sh.t), params, nil, formats, nil).Read().Err

@@ -32,7 +32,8 @@ CREATE TABLE IF NOT EXISTS syncd.payload (
     PRIMARY KEY (seq, received_at)
 ) PARTITION BY RANGE (received_at);
 COMMENT ON TABLE syncd.payload IS 'The bytes of pushes, exactly, by month of arrival. Grant it to nobody who may not see the data.';
-ALTER TABLE syncd.payload ALTER COLUMN body SET STORAGE EXTERNAL;
+-- What arrives in a month whose partition is not there yet is kept all the same.
+CREATE TABLE IF NOT EXISTS syncd.payload_default PARTITION OF syncd.payload DEFAULT;
 
 CREATE TABLE IF NOT EXISTS syncd.traffic (
     destination text COLLATE "C" NOT NULL,

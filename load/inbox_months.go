@@ -1,0 +1,137 @@
+package load
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+var (
+	//go:embed sql/payload_months.sql
+	payloadMonthsSQL string
+	//go:embed sql/payload_expire.sql
+	payloadExpireSQL string
+)
+
+// The bytes of deliveries lie in a partition for each month, so that old ones go at once. A month that has none yet is kept in the
+// default partition: nothing is ever refused for want of one.
+
+const (
+	monthsAhead  = 2
+	expireAtOnce = 5000
+	monthLimits  = "SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '60s'"
+)
+
+func monthTable(month time.Time) string { return "payload_" + month.Format("2006_01") }
+
+func monthOf(t time.Time) time.Time {
+	t = t.UTC()
+	return time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC)
+}
+
+// Months lists the partitions that are there.
+func (b *Inbox) Months(ctx context.Context) ([]string, error) {
+	rows, err := b.pool.Query(ctx, payloadMonthsSQL)
+	if err != nil {
+		return nil, fault("read partitions", err)
+	}
+	months, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	return months, fault("read partitions", err)
+}
+
+// MonthsMissing returns the statements that make the partitions of this month and the next ones that are not there.
+func (b *Inbox) MonthsMissing(ctx context.Context, now time.Time) ([]string, error) {
+	there, err := b.Months(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var ddl []string
+	for i := range monthsAhead + 1 {
+		from := monthOf(now).AddDate(0, i, 0)
+		if table := monthTable(from); !slices.Contains(there, table) {
+			ddl = append(ddl, fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s PARTITION OF syncd.payload FOR VALUES FROM (%s) TO (%s)",
+				name("syncd", table), literal(from.Format(time.RFC3339)), literal(from.AddDate(0, 1, 0).Format(time.RFC3339))))
+		}
+	}
+	return ddl, nil
+}
+
+// MakeMonths makes the partitions of this month and the next ones. Where somebody is in the way, or the role may not, it says
+// why, and deliveries are kept all the same.
+func (b *Inbox) MakeMonths(ctx context.Context, now time.Time) error {
+	ddl, err := b.MonthsMissing(ctx, now)
+	if err != nil {
+		return err
+	}
+	for _, statement := range ddl {
+		err := pgx.BeginFunc(ctx, b.pool, func(tx pgx.Tx) error {
+			_, err := tx.Conn().PgConn().Exec(ctx, monthLimits+"; "+statement).ReadAll()
+			return err
+		})
+		var pg *pgconn.PgError
+		if errors.As(err, &pg) && pg.Code == "23514" {
+			continue // that month has begun in the default partition, and stays there
+		}
+		if err != nil {
+			return fault("make partition", err)
+		}
+	}
+	return nil
+}
+
+// Expire deletes the bytes of a receiver's deliveries that came in before an instant, but for those that wait or could not be
+// read, and drops the partitions of months past that hold nothing any more. It answers how many went.
+func (b *Inbox) Expire(ctx context.Context, destination string, before, now time.Time) (gone int64, err error) {
+	for {
+		tag, err := b.pool.Exec(ctx, payloadExpireSQL, destination, before, expireAtOnce)
+		if err != nil {
+			return gone, fault("expire payloads", err)
+		}
+		gone += tag.RowsAffected()
+		if tag.RowsAffected() < expireAtOnce {
+			break
+		}
+	}
+	months, err := b.Months(ctx)
+	if err != nil {
+		return gone, err
+	}
+	for _, m := range months {
+		if m < monthTable(monthOf(now)) {
+			if err := b.dropEmpty(ctx, m); err != nil {
+				return gone, err
+			}
+		}
+	}
+	return gone, nil
+}
+
+// dropEmpty drops a partition that holds nothing. What others hold open stays for the next time.
+func (b *Inbox) dropEmpty(ctx context.Context, table string) error {
+	at := name("syncd", table)
+	var full bool
+	if err := b.pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM "+at+")").Scan(&full); err != nil || full {
+		return fault("look into "+table, err)
+	}
+	err := pgx.BeginFunc(ctx, b.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Conn().PgConn().Exec(ctx, monthLimits+"; LOCK TABLE "+at+" IN ACCESS EXCLUSIVE MODE").ReadAll(); err != nil {
+			return err
+		}
+		if err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM "+at+")").Scan(&full); err != nil || full {
+			return err
+		}
+		_, err := tx.Exec(ctx, "DROP TABLE "+at)
+		return err
+	})
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && (pg.Code == "55P03" || pg.Code == "42501" || pg.Code == "42P01") {
+		return nil
+	}
+	return fault("drop "+table, err)
+}
