@@ -27,7 +27,7 @@ type Options struct {
 	JWKSFile         string        `toml:"jwks_file" path:"file" otherwise:"none" doc:"File of those public keys, a JWK set or PEM, in place of jwks_url."`
 	Issuer           string        `toml:"issuer" otherwise:"none; google-wif: Google" doc:"Who issues tokens or assertions: iss, compared exactly."`
 	Subject          string        `toml:"subject" otherwise:"any" doc:"Whom tokens or assertions are about: sub, compared exactly."`
-	Audience         []string      `toml:"audience" otherwise:"of assertions the address of our token endpoint" doc:"For whom tokens or assertions are: aud, compared exactly; one of these is enough."`
+	Audience         []string      `toml:"audience" single:"" otherwise:"of assertions the address of our token endpoint" doc:"For whom tokens or assertions are: aud, compared exactly; one of these is enough."`
 	Email            string        `toml:"email" otherwise:"any" doc:"google-wif, oauth2-jwt-bearer-gcp: e-mail address of the service account in an ID token."`
 	Scope            string        `toml:"scope" otherwise:"none" doc:"Scopes that a token must have, or that our token endpoint grants; blanks part them."`
 	Algorithms       []string      `toml:"algorithms" otherwise:"those that are usual for the strategy" oneof:"RS256,RS384,RS512,PS256,PS384,PS512,ES256,ES384,ES512,EdDSA,HS256,HS384,HS512" doc:"Signature algorithms that are accepted. HS* are for secret alone, and are never accepted beside public keys."`
