@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -10,7 +11,7 @@ import (
 // FuzzLoad feeds any bytes as jobs.toml: what comes back is a configuration or problems with positions inside the file,
 // and never a panic.
 func FuzzLoad(f *testing.F) {
-	for _, m := range append(mistakesOfForm(), mistakesOfMeaning()...) {
+	for _, m := range slices.Concat(mistakesOfForm(), mistakesOfMeaning(), mistakesOfReceivers(), mistakesOfStrategies()) {
 		if len(m.text) < 4096 {
 			f.Add([]byte(m.text))
 		}

@@ -3,6 +3,7 @@ package config
 import (
 	"flag"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -146,7 +147,7 @@ func mistakesOfMeaning() []mistake {
 }
 
 func TestEveryMistakeIsRefusedAtItsPosition(t *testing.T) {
-	for _, m := range append(mistakesOfForm(), mistakesOfMeaning()...) {
+	for _, m := range slices.Concat(mistakesOfForm(), mistakesOfMeaning(), mistakesOfReceivers(), mistakesOfStrategies()) {
 		t.Run(m.name, func(t *testing.T) {
 			write(t, map[string]string{"jobs.toml": m.text})
 			got := strings.ReplaceAll(problems(t, "jobs.toml").Error(), "jobs.toml:", "")

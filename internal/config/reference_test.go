@@ -65,7 +65,9 @@ and do not end in ` + "`_labels`, `_deid`, `_meta`, `_deleted`, `_history` or `_
 | ` + "`cred:NAME`" + ` | a systemd credential (` + "`LoadCredential=`" + `), likewise |
 | ` + "`cmd:/PATH ARGUMENTS`" + ` | what a program prints within 10 s; split at spaces and run without a shell, so quotes mean nothing |
 
-The value is one line of at most 64 KiB without spaces around it. A secret written into jobs.toml itself is refused, and not repeated in the error.
+Where a key takes an id or a secret, an id may stand in the file itself. A value is one line of at most 64 KiB without spaces around it. A secret written into jobs.toml itself is refused, and not repeated in the error.
+
+**Durations** are written as ` + "`90s`, `5m`, `26h` or `90d`" + `, **bytes** as a whole number or as ` + "`512KiB`, `64MiB`" + `.
 
 **Schedules** are five cron fields (minute, hour, day of month, month, day of week, Sunday being 0), ` + "`@hourly`, `@daily`, `@midnight`, `@weekly`, `@monthly`, `@yearly`, `@annually`" + `,
 or ` + "`@every 30m`" + `, which counts from the beginning of 1970 in UTC and may not be shorter than a minute. Where both days are restricted, either of them will do.
