@@ -108,6 +108,9 @@ type Proof struct {
 	// Full says that every row was read and compared, whatever Since asked for: the proof of cells can be made. Where it
 	// is false, Named is what the proof of changes is made of.
 	Full bool
+	// Pushed is set by a source that has nothing to list: what it took was pushed. Its proof is that every delivery it took is settled.
+	Pushed bool
+	Taken  int64 // deliveries taken
 	// Named are the ids that the source said had changed since the mark, each of which must have been read again or be gone.
 	Named *KeySet
 	// Table is the table that holds one live row for every id: nil where the source cannot list ids.

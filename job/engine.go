@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -47,6 +48,7 @@ type Planned struct {
 type Config struct {
 	Warehouse *load.Warehouse
 	Jobs      []Planned
+	Drains    []Drained
 	Holder    string // unique to this process
 	Log       *slog.Logger
 	Workers   int           // runs at once; 0: runsAtOnce
@@ -102,6 +104,10 @@ func (e *Engine) Run(ctx context.Context, stop <-chan struct{}) error {
 	}
 	e.up.Store(true)
 	e.Log.Info("serving", slog.Int("jobs", len(e.jobs)))
+	var drains sync.WaitGroup
+	for _, d := range e.Drains {
+		drains.Go(func() { e.drain(d) })
+	}
 	e.turns(ctx, stop, queue)
 
 	e.up.Store(false)
@@ -114,6 +120,7 @@ func (e *Engine) Run(ctx context.Context, stop <-chan struct{}) error {
 	if err := queue.Stop(late); err != nil {
 		e.Log.Warn("queue did not stop in time", slog.Any("error", err))
 	}
+	drains.Wait()
 	return nil
 }
 

@@ -300,6 +300,7 @@ type daemon struct {
 	clock   *clock
 	clinics map[string]*clinic
 	jobs    map[string]Planned
+	drains  []Drained
 	done    chan outcome
 }
 
@@ -338,7 +339,7 @@ func (d *daemon) engine(holder string) *Engine {
 		jobs = append(jobs, j)
 	}
 	return NewEngine(Config{
-		Warehouse: d.w, Jobs: jobs, Holder: holder, Log: quietLog(), Now: d.clock.read, Poke: make(chan struct{}),
+		Warehouse: d.w, Jobs: jobs, Drains: d.drains, Holder: holder, Log: quietLog(), Now: d.clock.read, Poke: make(chan struct{}),
 		Done: func(r Report, err error) { d.done <- outcome{r, err} },
 	})
 }

@@ -22,6 +22,9 @@ import (
 const (
 	Sync = "sync" // what the schedule asks for
 	Full = "full" // a full reconcile
+
+	Drain  = "drain"  // what was pushed within one hour
+	Replay = "replay" // what was pushed before, once more
 )
 
 // ErrStopped says that a run was stopped between two batches, as the first signal asks.

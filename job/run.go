@@ -106,26 +106,33 @@ type execution struct {
 	ending   load.Ending
 	read     tally
 	reread   reread
-	stale    bool // an attempt found that the source's memo does not agree with the source
+	settled  int64 // deliveries, of this attempt
+	stale    bool  // an attempt found that the source's memo does not agree with the source
 	source   *extract.Structure
 	proof    *extract.Proof
 	warnings []string
 }
 
 // work does all of the run but its ending. A source whose structure changes under the pull is asked to describe itself
-// once more.
+// once more, or as often as it gets on in between.
 func (x *execution) work(ctx context.Context) error {
 	attempt := func() error { return x.attempt(ctx) }
 	err := x.guarded(attempt)
-	if err != nil && extract.KindOf(err) == extract.KindDrift && ctx.Err() == nil {
+	for done := int64(-1); err != nil && extract.KindOf(err) == extract.KindDrift && ctx.Err() == nil && x.anew(done); {
 		x.log.Info("structure changed during the pull, starting again", slog.Any("error", err))
-		x.stale = true
+		x.stale, done = true, x.event.Batches
 		err = x.guarded(attempt)
 	}
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	return err
+}
+
+// anew reports whether a source whose structure changed is asked once more: the first time, and one that asks for tables as it
+// needs them whenever it has come further since.
+func (x *execution) anew(done int64) bool {
+	return done < 0 || x.source != nil && x.source.Partial && x.event.Batches > done
 }
 
 // guarded makes an error of a panic of a source or of ours: it fails this run, not the process. What was panicked with
@@ -142,7 +149,7 @@ func (x *execution) guarded(work func() error) (err error) {
 
 // attempt describes, agrees, pulls and proves, once.
 func (x *execution) attempt(ctx context.Context) error {
-	x.read, x.proof = tally{}, nil
+	x.read, x.proof, x.settled = tally{}, nil, 0
 	x.ending = load.Ending{Requests: x.ending.Requests, Bytes: x.ending.Bytes, LogRows: x.ending.LogRows}
 	x.tell(Describing)
 	src, err := x.open(ctx)
@@ -218,6 +225,7 @@ func (x *execution) load(ctx context.Context, b *extract.Batch) error {
 	if err != nil {
 		return err
 	}
+	x.settled += int64(len(b.Settled))
 	x.read.add(b, result)
 	x.reread.add(b)
 	total := result.Total()

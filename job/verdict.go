@@ -20,6 +20,11 @@ func (x *execution) prove(ctx context.Context, stored extract.Stored) error {
 	if x.proof == nil {
 		x.proof = &extract.Proof{Unproven: "the source proved nothing"}
 	}
+	if x.proof.Pushed {
+		x.ending.Proofs = []load.Proof{proveSettled(x.proof, x.settled)}
+		x.ending.Verdict, x.ending.Reason = verdict(x.ending.Proofs, x.proof.Unproven)
+		return nil
+	}
 	ids, err := proveIDs(ctx, stored, x.proof)
 	if err != nil {
 		return err
