@@ -1,0 +1,176 @@
+package redox
+
+import (
+	"context"
+	"crypto/tls"
+	"log"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// ServerConfig is what a Server is made of.
+type ServerConfig struct {
+	Receivers []*Receiver
+	TLS       *tls.Config // with certificates; nil where a proxy in front ends TLS
+	// Host is the name by which Redox reaches us. Where TLS ends here, requests for another are answered with 404; empty: any.
+	Host           string
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed, and who may have any number of connections
+	ErrorLog       *log.Logger    // of handshakes that fail and the like; nil: the log package's
+	Observe        func(Event)    // is told of requests that no Receiver gets; may be nil. It must not wait
+}
+
+// Limits of a Server, before anybody is known. The total of open connections is bounded, and that of one peer; where either is
+// reached, the one that has been unknown for the longest is closed for the newest, so that whoever holds connections open does
+// not keep a sender out.
+const (
+	headerWithin  = 10 * time.Second
+	idleWithin    = 2 * time.Minute
+	headerBytes   = 64 << 10
+	connsPerPeer  = 256
+	connsOverall  = 2048
+	streams       = 64
+	endpointBytes = 64 << 10
+)
+
+// Server routes requests to Receivers by exact path.
+type Server struct {
+	config    ServerConfig
+	http      *http.Server
+	receivers map[string]*Receiver
+	endpoints map[string]endpoint
+	perPeer   int
+	overall   int
+}
+
+// endpoint is what a strategy serves of its own.
+type endpoint struct {
+	of      *Receiver
+	handler http.Handler
+}
+
+// NewServer makes a Server. The bodies of all its receivers share one budget.
+func NewServer(c ServerConfig) *Server {
+	if c.Observe == nil {
+		c.Observe = func(Event) {}
+	}
+	s := &Server{config: c, receivers: map[string]*Receiver{}, endpoints: map[string]endpoint{}, perPeer: connsPerPeer, overall: connsOverall}
+	shared := newMemory(smallBodies, largeBodies)
+	for _, rc := range c.Receivers {
+		rc.memory = shared
+		s.receivers[rc.config.Path] = rc
+		if rc.config.Gate == nil {
+			s.receivers[rc.config.Path+"/oauth/token"] = rc // 503 there, too
+			continue
+		}
+		for path, h := range rc.config.Gate.Endpoints() {
+			s.endpoints[rc.config.Path+path] = endpoint{rc, h}
+		}
+	}
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(c.TLS != nil)
+	s.http = &http.Server{
+		Handler: s, TLSConfig: safeTLS(c.TLS), Protocols: &protocols, ErrorLog: c.ErrorLog, DisableGeneralOptionsHandler: true,
+		ReadHeaderTimeout: headerWithin, WriteTimeout: writeWithin, IdleTimeout: idleWithin, MaxHeaderBytes: headerBytes,
+		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: streams, MaxReceiveBufferPerConnection: 4 << 20, MaxReceiveBufferPerStream: 1 << 20},
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, connKey{}, guardedOf(c))
+		},
+	}
+	return s
+}
+
+// safeTLS asks for what Redox asks for at the least.
+func safeTLS(c *tls.Config) *tls.Config {
+	if c == nil {
+		return nil
+	}
+	c = c.Clone()
+	c.MinVersion = max(c.MinVersion, tls.VersionTLS12)
+	return c
+}
+
+// Serve answers what comes in at l until Shutdown, and then returns http.ErrServerClosed. It closes l.
+func (s *Server) Serve(l net.Listener) error {
+	g := newGuard(l, s.perPeer, s.overall, s.config.TrustedProxies)
+	if s.config.TLS != nil {
+		return s.http.ServeTLS(g, "", "")
+	}
+	return s.http.Serve(g)
+}
+
+// Shutdown stops listening first, then waits for the requests in hand; when ctx ends, they are cut.
+func (s *Server) Shutdown(ctx context.Context) error {
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		_ = s.http.Close() // the listener is closed already; err says more
+	}
+	return err
+}
+
+// ServeHTTP hands a request on. Paths are compared as they were sent: what is escaped, doubled or of another case is another.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if path, ok := s.path(r); ok {
+		if rc, ok := s.receivers[path]; ok {
+			rc.ServeHTTP(w, r)
+			return
+		}
+		if e, ok := s.endpoints[path]; ok {
+			s.serveEndpoint(e, w, r)
+			return
+		}
+	}
+	x := &exchange{Receiver: &Receiver{allowed: granted}, w: w, r: r, control: http.NewResponseController(w), began: time.Now()}
+	a := answer{status: http.StatusNotFound, kind: KindStray, reason: "no receiver has this path"}
+	x.send(a)
+	s.config.Observe(Event{At: x.began, Peer: peerOf(r, s.config.TrustedProxies), Method: methodOf(r), Kind: a.kind, Status: a.status, Reason: a.reason, Took: time.Since(x.began)})
+}
+
+// path returns the path of a request for us.
+func (s *Server) path(r *http.Request) (string, bool) {
+	plain := r.URL.Host == "" && r.URL.Scheme == "" && r.URL.Opaque == "" && r.URL.RawPath == ""
+	if s.config.Host == "" || r.TLS == nil {
+		return r.URL.Path, plain
+	}
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	return r.URL.Path, plain && strings.EqualFold(strings.TrimSuffix(host, "."), s.config.Host)
+}
+
+// serveEndpoint hands a request to what a strategy serves, with the bounds that hold for a body here.
+func (s *Server) serveEndpoint(e endpoint, w http.ResponseWriter, r *http.Request) {
+	began, rc := time.Now(), e.of
+	_ = http.NewResponseController(w).SetReadDeadline(began.Add(rc.allowed.own))
+	r.Body = http.MaxBytesReader(w, r.Body, endpointBytes)
+	status := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+	e.handler.ServeHTTP(status, r)
+	kind := KindToken
+	switch {
+	case status.status == http.StatusServiceUnavailable:
+		kind = KindUnavailable
+	case status.status >= http.StatusBadRequest:
+		kind = KindRefused
+	}
+	rc.config.Observe(Event{
+		At: rc.config.Now(), Receiver: rc.config.Name, Peer: peerOf(r, rc.config.TrustedProxies), Method: methodOf(r),
+		Kind: kind, Status: status.status, Reason: "token endpoint", Took: time.Since(began),
+	})
+}
+
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
