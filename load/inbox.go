@@ -98,6 +98,13 @@ func NewInbox(c Config) (*Inbox, error) {
 	return b, nil
 }
 
+// Inbox opens the inbox of the warehouse, with this many connections of its own.
+func (w *Warehouse) Inbox(conns int) (*Inbox, error) {
+	c := w.own
+	c.MaxConns = conns
+	return NewInbox(c)
+}
+
 // Close ends all connections, after the groups in hand.
 func (b *Inbox) Close() {
 	close(b.done)

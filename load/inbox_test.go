@@ -189,3 +189,27 @@ func TestSettlingIsCountedAndHappensOnce(t *testing.T) {
 		t.Errorf("batches: %s", got)
 	}
 }
+
+func TestDeliveriesStayPendingWhileATableOfTheirsCannotBeLoaded(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	b, w := inboxAt(t, Config{URL: url}), warehouseAt(t, Config{URL: url})
+	visit := visits()
+	end(t, started(t, w, visit), Ending{State: Succeeded})
+	do(t, w, "ALTER TABLE asthma.visits DROP COLUMN status")
+	r := started(t, w, visit)
+	if _, err := b.Accept(t.Context(), delivery("1", "x")); err != nil {
+		t.Fatal(err)
+	}
+	seq := ask[int64](t, w, "SELECT seq FROM syncd.delivery")
+	_, err := r.Load(t.Context(), &extract.Batch{
+		Rows: []*extract.Rows{visitRows(visit, [2]string{"v1", "in"})}, Settled: []extract.Settled{{Seq: seq, Outcome: extract.Applied}},
+		Scope: &extract.Scope{Tables: []*extract.Table{visit}, Width: 1, Keys: [][]string{{"v1"}}, Versions: []string{"1"}},
+	})
+	if extract.KindOf(err) != extract.KindPostgres {
+		t.Errorf("a table was altered by hand: %v", err)
+	}
+	if got := ask[string](t, w, "SELECT state FROM syncd.delivery"); got != "pending" {
+		t.Errorf("the delivery is %s", got)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"math/rand/v2"
 
 	"syncd/extract"
@@ -76,7 +77,7 @@ func (r *Run) prepare(b *extract.Batch) (*work, error) {
 		in.know(reject)
 	}
 	if b.Scope == nil {
-		return w, nil
+		return w, w.loadable()
 	}
 	if b.Scope.Reason != "" {
 		w.reason = b.Scope.Reason
@@ -87,7 +88,26 @@ func (r *Run) prepare(b *extract.Batch) (*work, error) {
 		}
 	}
 	w.scope = w.scopes[0]
+	if err := w.loadable(); err != nil {
+		return w, err
+	}
 	return w, w.versioned()
+}
+
+// loadable refuses a batch that would settle deliveries without their rows: they stay pending until every table can be loaded.
+func (w *work) loadable() error {
+	if len(w.b.Settled) == 0 {
+		return nil
+	}
+	for _, in := range w.intakes {
+		if why := in.sh.t.blocked; why != "" {
+			return &extract.Error{
+				Kind: extract.KindPostgres, What: "load deliveries", Where: in.sh.t.String(), Cause: errors.New("the table cannot be loaded: " + why),
+				Next: "mend the table, or see what waits: syncd plan; the deliveries are kept until then",
+			}
+		}
+	}
+	return nil
 }
 
 // span puts the tables of a scope into it.

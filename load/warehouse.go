@@ -40,6 +40,7 @@ type Warehouse struct {
 	pool *pgxpool.Pool
 	ddl  DDL
 	log  *slog.Logger
+	own  Config
 
 	places *entrance // of Budget
 }
@@ -80,7 +81,7 @@ func Open(ctx context.Context, c Config) (*Warehouse, error) {
 	if err != nil {
 		return nil, fault("open warehouse", err)
 	}
-	w := &Warehouse{pool: pool, ddl: c.DDL, log: c.Log, places: newEntrance(config)}
+	w := &Warehouse{pool: pool, ddl: c.DDL, log: c.Log, own: c, places: newEntrance(config)}
 	if w.ddl == "" {
 		w.ddl = Apply
 	}
