@@ -1,0 +1,207 @@
+package redox
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"syncd/extract"
+)
+
+// Reasons that stand for good beside a delivery.
+const (
+	reasonDefect  = "a defect of syncd"
+	reasonModel   = "its model was not known on arrival"
+	reasonNoModel = "neither Meta.DataModel nor resourceType"
+)
+
+// group decodes deliveries and makes one batch of them.
+type group struct {
+	known   map[*entity]bool // of the structure
+	types   []string         // patient id types, most trusted first
+	parser  parser
+	made    map[*table]*extract.Rows
+	open    *extract.Rows // while a row is being written
+	states  []state
+	rejects []extract.Reject
+	settled []extract.Settled
+	absent  bool // the structure has no tables for a model that came meanwhile
+}
+
+func newGroup(known map[*entity]bool, types []string) *group {
+	return &group{known: known, types: types, made: map[*table]*extract.Rows{}}
+}
+
+// rows are where rows of a table are collected.
+func (g *group) rows(t *table) *extract.Rows {
+	r := g.made[t]
+	if r == nil {
+		r = extract.NewRows(t.live)
+		g.made[t] = r
+	}
+	return r
+}
+
+// full reports whether the batch that these rows make is as large as a batch should be. Every row goes into two tables.
+func (g *group) full() bool {
+	size := 0
+	for _, r := range g.made {
+		if r.Len() >= extract.BatchRows {
+			return true
+		}
+		size += 2 * r.Bytes()
+	}
+	return size >= extract.BatchBytes
+}
+
+// add decodes one delivery. Whatever is in it, it is settled: a panic is a defect of ours that must not hold up the others.
+func (g *group) add(d *extract.Delivery) {
+	states, rejects := len(g.states), len(g.rejects)
+	outcome, reason := extract.Rejected, reasonDefect
+	defer func() {
+		if recover() != nil {
+			outcome, reason = extract.Rejected, reasonDefect
+			if g.open != nil {
+				g.open.Abort()
+				g.open = nil
+			}
+		}
+		if outcome != extract.Applied {
+			g.states, g.rejects = g.states[:states], g.rejects[:rejects]
+		}
+		g.settled = append(g.settled, extract.Settled{Seq: d.Seq, Outcome: outcome, Reason: reason})
+	}()
+	outcome, reason = g.decode(d)
+}
+
+// decode finds the model of a delivery and lets it tell what there is.
+func (g *group) decode(d *extract.Delivery) (extract.Outcome, string) {
+	root, err := g.parser.parse(d.Body)
+	if err != nil {
+		return extract.Rejected, err.Error()
+	}
+	m := &message{Delivery: d, group: g, root: root, types: g.types, version: d.Version(), at: string(extract.AppendInstant(nil, d.Clock()))}
+	if meta := root.get("Meta"); meta != nil {
+		m.source, m.event, m.facility = meta.get("Source", "ID").str(), meta.get("EventType").str(), meta.get("FacilityCode")
+	}
+	name := modelName(root)
+	if name == "" {
+		return extract.Rejected, reasonNoModel
+	}
+	known := findModel(name)
+	if name != fhirModel {
+		switch eventOf(name, m.event) {
+		case unknownModel:
+			return extract.Unhandled, "unknown model"
+		case unknownEvent:
+			return extract.Unhandled, "unknown event type"
+		case queryEvent:
+			return extract.Unhandled, "a query, for which there are no tables"
+		}
+	}
+	if known == nil {
+		return extract.Unhandled, "a model without tables"
+	}
+	for _, e := range known.entities {
+		if g.known[e] {
+			continue
+		}
+		if d.Model != name { // describing the source again would not bring its tables
+			return extract.Rejected, reasonModel
+		}
+		g.absent = true
+		return extract.Rejected, reasonModel
+	}
+	known.decode(m)
+	return extract.Applied, ""
+}
+
+// modelName is the name of a document's model, without blanks; empty where it has none. Whatever has a resourceType is FHIR, and so is
+// what says that it is.
+func modelName(root *node) string {
+	name := strings.ReplaceAll(root.get("Meta", "DataModel").str(), " ", "")
+	if strings.HasPrefix(name, fhirModel+".") || name == "" && root.get("resourceType").str() != "" {
+		return fhirModel
+	}
+	return name
+}
+
+// batch makes the batch of what was added: of every thing the newest state as its scope, and every state for the history.
+func (g *group) batch() *extract.Batch {
+	b := &extract.Batch{Rejects: g.rejects, Settled: g.settled}
+	byEntity := map[*entity]map[string]*telling{}
+	for i := range g.states {
+		s := &g.states[i]
+		things := byEntity[s.of]
+		if things == nil {
+			things = map[string]*telling{}
+			byEntity[s.of] = things
+		}
+		key := extract.JoinKey(s.key...)
+		if things[key] == nil {
+			things[key] = &telling{}
+		}
+		things[key].add(s)
+	}
+	entities := slices.SortedFunc(maps.Keys(byEntity), func(a, b *entity) int { return cmp.Compare(a.name, b.name) })
+	for _, e := range entities {
+		scope := g.scope(b, e, byEntity[e])
+		if b.Scope == nil {
+			b.Scope = scope
+		} else {
+			b.Further = append(b.Further, scope)
+		}
+	}
+	return b
+}
+
+// telling is what a batch says of one thing: its states, one for each version.
+type telling struct{ states []*state }
+
+// add puts a state where it belongs. Of two of one delivery the later counts.
+func (t *telling) add(s *state) {
+	i, found := slices.BinarySearchFunc(t.states, s.version, func(have *state, version string) int { return strings.Compare(have.version, version) })
+	if found {
+		t.states[i] = s
+		return
+	}
+	t.states = slices.Insert(t.states, i, s)
+}
+
+// scope puts the rows of an entity into the batch and says of which things they are the whole truth.
+func (g *group) scope(b *extract.Batch, e *entity, things map[string]*telling) *extract.Scope {
+	scope := &extract.Scope{Width: e.width, Reason: "deleted at source"}
+	live, past := map[*table]*extract.Rows{}, map[*table]*extract.Rows{}
+	for _, t := range e.tables {
+		scope.Tables = append(scope.Tables, t.live)
+		live[t], past[t] = extract.NewRows(t.live), extract.NewRows(t.past)
+	}
+	from := map[*table]*origin{}
+	for _, key := range slices.Sorted(maps.Keys(things)) {
+		states := things[key].states
+		newest := states[len(states)-1]
+		scope.Keys, scope.Versions = append(scope.Keys, newest.key), append(scope.Versions, newest.version)
+		for _, s := range states {
+			for _, r := range s.rows {
+				src := from[r.table]
+				if src == nil {
+					src = &origin{g.made[r.table], g.made[r.table].Notes()}
+					from[r.table] = src
+				}
+				if s == newest && !s.deleted {
+					src.live(live[r.table], r.row)
+				}
+				src.past(past[r.table], r, s)
+			}
+		}
+	}
+	for _, t := range e.tables {
+		for _, rows := range []*extract.Rows{live[t], past[t]} {
+			if rows.Len() > 0 {
+				b.Rows = append(b.Rows, rows)
+			}
+		}
+	}
+	return scope
+}

@@ -1,0 +1,70 @@
+package redox
+
+import (
+	"cmp"
+	"slices"
+)
+
+// identifierOf is an identifier of a patient.
+type identifierOf struct{ kind, id string }
+
+// Blocks that recur in most models.
+const (
+	addressFields = "Address{StreetAddress City State ZIP County Country}"
+	personFields  = "FirstName MiddleName LastName"
+	// aPlace is a location, anybody's or anything's.
+	placeFields = "Type Facility FacilityIdentifiers:json Department DepartmentIdentifiers:json Room Bed " + addressFields
+	// providerFields are a provider as most models spell one.
+	providerFields = "ID IDType NPI FirstName LastName Credentials:json " + addressFields + " EmailAddresses:json PhoneNumber{Office} " +
+		"Location{Type Facility FacilityIdentifiers:json Department DepartmentIdentifiers:json Room}"
+)
+
+// patientIdentifier is every identifier under which a patient was ever named, by any model. Identifiers that a message does not name stay.
+var patientIdentifier = newEntity(tableSpec{
+	name:    "patient_identifier",
+	comment: "Identifiers of patients, each with the one that stands for the patient (the anchor).",
+	key:     "source_id patient_id_type patient_id id_type id",
+	at:      "Patient.Identifiers[]", fields: "ID! IDType!",
+	indexes: "source_id id_type id",
+})
+
+// identifiers reads the usable ones of a list of identifiers.
+func identifiers(list *node) []identifierOf {
+	var all []identifierOf
+	for _, n := range list.items() {
+		if i := (identifierOf{n.get("IDType").str(), n.get("ID").str()}); i.id != "" {
+			all = append(all, i)
+		}
+	}
+	return all
+}
+
+// anchor chooses of a patient's identifiers the one that stands for the patient: the first of the trusted types that is
+// present, else the smallest by type and id.
+func (m *message) anchor(all []identifierOf) identifierOf {
+	rank := func(i identifierOf) int {
+		if at := slices.Index(m.types, i.kind); at >= 0 {
+			return at
+		}
+		return len(m.types)
+	}
+	if len(all) == 0 {
+		return identifierOf{}
+	}
+	return slices.MinFunc(all, func(a, b identifierOf) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.kind, b.kind), cmp.Compare(a.id, b.id))
+	})
+}
+
+// identify puts the identifiers of a patient and returns the anchor; both of its texts are empty where there is none.
+func (m *message) identify(patient *node) identifierOf {
+	list := patient.get("Identifiers")
+	anchor := m.anchor(identifiers(list))
+	if anchor.id == "" {
+		return anchor
+	}
+	for _, n := range list.items() {
+		m.put(thing{of: patientIdentifier, key: []string{m.source, anchor.kind, anchor.id, n.get("IDType").str(), n.get("ID").str()}, root: n})
+	}
+	return anchor
+}
