@@ -69,12 +69,13 @@ func (a *appointment) object(more ...any) object {
 
 // order is a request for tests as the hospital knows it at a moment, with what came back of it.
 type order struct {
-	number, status, priority string
-	at                       time.Time
-	by                       provider
-	what                     panel
-	results                  []finding
-	resultsStatus            string
+	number, application string // application is the laboratory's number
+	status, priority    string
+	at                  time.Time
+	by                  provider
+	what                panel
+	results             []finding
+	resultsStatus       string
 }
 
 // finding is one result of an order.
@@ -86,7 +87,7 @@ type finding struct {
 // object is the Order of an Order message.
 func (o *order) object(why coded) object {
 	return object{
-		"ID", id(o.number), "ApplicationOrderID", "", "Status", o.status, "TransactionDateTime", stamp(o.at), "CollectionDateTime", stamp(o.at),
+		"ID", id(o.number), "ApplicationOrderID", id(o.application), "Status", o.status, "TransactionDateTime", stamp(o.at), "CollectionDateTime", stamp(o.at),
 		"Specimen",
 		object{"Source", "Blood", "BodySite", "", "ID", ""},
 		"Procedure", o.procedure(), "Provider", o.by.object(),
@@ -115,7 +116,7 @@ func (o *order) outcome(at time.Time) object {
 		results = append(results, f.object(at))
 	}
 	return object{
-		"ID", id(o.number), "ApplicationOrderID", "", "TransactionDateTime", stamp(o.at), "CollectionDateTime", stamp(o.at), "CompletionDateTime", stamp(at),
+		"ID", id(o.number), "ApplicationOrderID", id(o.application), "TransactionDateTime", stamp(o.at), "CollectionDateTime", stamp(o.at), "CompletionDateTime", stamp(at),
 		"Notes",
 		[]string{},
 		"ResultsStatus", o.resultsStatus, "Procedure", o.procedure(), "Provider", o.by.object(), "ResultCopyProviders",

@@ -14,6 +14,7 @@ type Message struct {
 	EventType string // "Arrival"
 	EventAt   time.Time
 	Patient   string // by which child queues split; empty where nobody is named
+	Rerun     bool   // the log is run again after the configuration changed: its id is that of an earlier message, its body is another
 	Body      []byte
 
 	again bool // sent again by a person after it had been acknowledged
@@ -27,8 +28,13 @@ func (m *Message) SHA256() [32]byte { return sha256.Sum256(m.Body) }
 
 const instant = "2006-01-02T15:04:05.000Z"
 
-// stamp writes a time as Redox does.
-func stamp(t time.Time) string { return t.UTC().Format(instant) }
+// stamp writes a time as Redox does, and one that is not known as nothing.
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(instant)
+}
 
 // systems are the ends of a feed.
 type systems struct {

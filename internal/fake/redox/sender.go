@@ -75,6 +75,7 @@ type Sender struct {
 
 	mu     sync.Mutex
 	queues map[string]*queue
+	reruns map[string]*Message // logs that were run again, by id
 	counts Counts
 }
 
@@ -95,7 +96,7 @@ func New(c Config) *Sender {
 	if c.Backlog <= 0 {
 		c.Backlog = 10_000
 	}
-	s := &Sender{config: c, queues: map[string]*queue{}, backlog: make(chan struct{}, c.Backlog)}
+	s := &Sender{config: c, queues: map[string]*queue{}, reruns: map[string]*Message{}, backlog: make(chan struct{}, c.Backlog)}
 	if c.Workers > 0 {
 		s.workers = make(chan struct{}, c.Workers)
 	}
@@ -161,6 +162,9 @@ func (s *Sender) enqueue(ctx context.Context, stop context.CancelCauseFunc, m *M
 		q = &queue{}
 		s.queues[name] = q
 	}
+	if m.Rerun {
+		s.reruns[m.LogID] = m
+	}
 	q.messages = append(q.messages, m)
 	s.start(ctx, stop, q)
 }
@@ -183,6 +187,9 @@ func (s *Sender) drain(ctx context.Context, stop context.CancelCauseFunc, q *que
 			return
 		}
 		m := q.messages[0]
+		if newest := s.reruns[m.LogID]; m.again && newest != nil { // a person sends what the log has become
+			m = newest.resent(s.luck(m, 0))
+		}
 		s.mu.Unlock()
 		if err := s.deliver(ctx, m); err != nil {
 			stop(err)
