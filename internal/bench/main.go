@@ -20,6 +20,7 @@ type settings struct {
 	rows, wide, pairs int
 	only              string
 	keep              bool
+	steadyFor         time.Duration
 }
 
 func main() {
@@ -28,6 +29,7 @@ func main() {
 	flag.IntVar(&s.wide, "wide", 3_000_000, "rows of the second part of B8")
 	flag.IntVar(&s.pairs, "pairs", 5, "measured pairs after one warm-up")
 	flag.StringVar(&s.only, "only", "", "comma list of figures, e.g. B1,B8")
+	flag.DurationVar(&s.steadyFor, "steady", 5*time.Minute, "how long the last part of B7 lasts")
 	flag.BoolVar(&s.keep, "keep", false, "keep the data folder")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -55,6 +57,11 @@ func run(ctx context.Context, s settings) error {
 			return err
 		}
 	}
+	if s.wants("B6") || s.wants("B7") {
+		if err := b.intakes(ctx); err != nil {
+			return err
+		}
+	}
 	if s.wants("B8") {
 		return b.memory(ctx)
 	}
@@ -69,6 +76,12 @@ func (s settings) wants(figure string) bool {
 func report(figure string, ratios []float64, limit float64) {
 	m := median(ratios)
 	fmt.Printf("%s ratio=%.2f limit=%.2f %s\n", figure, m, limit, word(m <= limit))
+}
+
+// atLeast prints the line of a ratio that is to be reached.
+func atLeast(figure string, ratios []float64, limit float64) {
+	m := median(ratios)
+	fmt.Printf("%s ratio=%.2f limit=%.2f %s\n", figure, m, limit, word(m >= limit))
 }
 
 // value prints the line of a figure that has no yardstick.

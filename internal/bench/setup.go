@@ -105,6 +105,19 @@ func (b *bench) project(rows, fields, forms int) *redcap.Project {
 
 // warehouse makes a fresh database and a folder with the jobs.toml of one job.
 func (b *bench) warehouse(ctx context.Context, p *redcap.Project) (*warehouse, error) {
+	w, err := b.database(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(filepath.Join(w.dir, "token"), []byte(p.Token()), 0o600); err != nil {
+		return nil, err
+	}
+	return w, w.configure(ctx, fmt.Sprintf("[postgres]\nurl = %q\n[redcap.bench]\nurl = %q\nrequests_per_minute = 0\n[job.bench]\nsource = \"redcap.bench\"\ntoken = \"file:token\"\n",
+		b.server.URL(w.database), b.url))
+}
+
+// database makes a fresh database and a folder.
+func (b *bench) database(ctx context.Context) (*warehouse, error) {
 	b.made++
 	w := &warehouse{bench: b, database: fmt.Sprintf("bench_%d", b.made), dir: filepath.Join(b.dir, fmt.Sprint("job-", b.made))}
 	admin, err := pgx.Connect(ctx, b.server.URL("postgres"))
@@ -118,17 +131,14 @@ func (b *bench) warehouse(ctx context.Context, p *redcap.Project) (*warehouse, e
 	if w.conn, err = pgx.Connect(ctx, b.server.URL(w.database)); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(w.dir, 0o700); err != nil {
-		return nil, err
-	}
-	if err := os.WriteFile(filepath.Join(w.dir, "token"), []byte(p.Token()), 0o600); err != nil {
-		return nil, err
-	}
-	text := fmt.Sprintf("[postgres]\nurl = %q\n[redcap.bench]\nurl = %q\nrequests_per_minute = 0\n[job.bench]\nsource = \"redcap.bench\"\ntoken = \"file:token\"\n",
-		b.server.URL(w.database), b.url)
+	return w, os.MkdirAll(w.dir, 0o700)
+}
+
+// configure writes the jobs.toml and brings the ledger into the database.
+func (w *warehouse) configure(ctx context.Context, text string) error {
 	if err := os.WriteFile(filepath.Join(w.dir, "jobs.toml"), []byte(text), 0o600); err != nil {
-		return nil, err
+		return err
 	}
-	_, err = w.measure(exec.CommandContext(ctx, b.binary, "-c", filepath.Join(w.dir, "jobs.toml"), "migrate", "up"))
-	return w, err
+	_, err := w.measure(exec.CommandContext(ctx, w.bench.binary, "-c", filepath.Join(w.dir, "jobs.toml"), "migrate", "up"))
+	return err
 }

@@ -137,6 +137,9 @@ func (s *Server) TCP(database string) string {
 // Dir is the folder of the server, and Log the file that PostgreSQL writes its messages to.
 func (s *Server) Dir() string { return s.opts.Dir }
 
+// Bin is the folder of the server's programs.
+func (s *Server) Bin() string { return s.opts.BinDir }
+
 // Log is the file of the server's own messages.
 func (s *Server) Log() string { return filepath.Join(s.opts.Dir, "postgres.log") }
 
