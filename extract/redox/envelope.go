@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"io"
 	"strings"
 	"time"
 	"unicode"
@@ -239,6 +240,15 @@ func (s *scan) skip() {
 		return
 	}
 	s.bad = s.dec.SkipValue() != nil
+}
+
+// ended says that the text was read to its end, and was one document.
+func (s *scan) ended() bool {
+	if s.bad {
+		return false
+	}
+	_, err := s.dec.ReadToken()
+	return err == io.EOF
 }
 
 // name reads the name of a member; one that is too long to be any that is looked for is none.

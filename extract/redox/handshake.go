@@ -93,7 +93,7 @@ func readHandshake(body []byte, header http.Header) (handshake, bool) {
 	if headers := header.Values(tokenName); !token && members == 1 && len(headers) == 1 {
 		h.token, token = headers[0], true
 	}
-	return h, !s.bad && challenge && token && !message
+	return h, s.ended() && challenge && token && !message
 }
 
 // verify judges a handshake, notes it, and gives the challenge back: alone, as plain text, which every form of the

@@ -27,17 +27,17 @@ type ReceiverConfig struct {
 
 // What a Receiver grants a request. Tests grant less.
 type allowance struct {
-	own      time.Duration // for judging and keeping it, without the time that its body takes to come
-	memory   time.Duration // of it, for waiting until there is room for its body
-	body     time.Duration // for its body to come, beside a second for every slowest bytes
-	slowest  int           // bytes a second
-	headers  int           // how many
-	retry    string        // seconds after which a sender may try again, as it is told
-	unproven int           // bytes that are set aside at once for a sender who is not known yet
+	own     time.Duration // for judging and keeping it, without the time that its body takes to come
+	memory  time.Duration // of it, for waiting until there is room for its body
+	body    time.Duration // for its body to come, beside a second for every slowest bytes
+	slowest int           // bytes a second
+	headers int           // how many
+	retry   string        // seconds after which a sender may try again, as it is told
+	first   int           // bytes of a body that room is taken for before any has come
 }
 
 var granted = allowance{
-	own: 10 * time.Second, memory: 5 * time.Second, body: 30 * time.Second, slowest: 64 << 10, headers: 200, retry: "2", unproven: 64 << 10,
+	own: 10 * time.Second, memory: 5 * time.Second, body: 30 * time.Second, slowest: 64 << 10, headers: 200, retry: "2", first: 16 << 10,
 }
 
 // Receiver takes what is pushed to one destination. Its contract with the sender: 200 and nothing else once the delivery is in

@@ -58,27 +58,14 @@ func (x *exchange) fetch(most int) {
 	x.coming += time.Since(began) - (x.waited - waited)
 }
 
-// receive reads a body of at most so many bytes, at the pace that is asked of it. One whose length is known goes into a block of
-// that length, unless it is large and nobody knows yet who sends it: then room is taken for what has come, not for what was said.
+// receive reads a body of at most so many bytes, at the pace that is asked of it.
 func (x *exchange) receive(most int) ([]byte, error) {
-	length := x.r.ContentLength
-	if length > int64(most) {
+	if x.r.ContentLength > int64(most) {
 		return nil, errTooLarge
 	}
 	src := &paced{src: x.r.Body, control: x.control, allowed: x.allowed, began: time.Now()}
 	defer src.done()
-	if length < 0 || length > int64(x.allowed.unproven) && !x.proven {
-		return x.gather(src, most, cut)
-	}
-	b, err := x.setAside(int(length))
-	if err != nil {
-		return nil, err
-	}
-	x.room = append(x.room, b.back)
-	if _, err := io.ReadFull(src, b.buf); err != nil {
-		return nil, cut(err)
-	}
-	return b.buf, nil
+	return x.gather(src, int(x.r.ContentLength), most, cut)
 }
 
 var errTooLarge = &failure{http.StatusRequestEntityTooLarge, "the body is larger than max_body"}
@@ -99,30 +86,41 @@ func (x *exchange) unzip(raw []byte) ([]byte, error) {
 	if err != nil {
 		return nil, garbled(err)
 	}
-	return x.gather(z, x.config.MaxBody, garbled)
+	return x.gather(z, -1, x.config.MaxBody, garbled)
 }
 
-// gather reads to the end of src. word says what an error of src means.
-func (x *exchange) gather(src io.Reader, most int, word func(error) error) ([]byte, error) {
-	b, err := x.setAside(min(x.allowed.unproven, most+1))
+// gather reads to the end of src, whose length may be known; where it is not, it is -1. Room is taken for what has come and not
+// for what was announced, so that those who send nothing hold nothing; but once a sender is known and his body does come, it is
+// taken for all of it. word says what an error of src means.
+func (x *exchange) gather(src io.Reader, length, most int, word func(error) error) ([]byte, error) {
+	whole := most + 1 // one byte more than may come shows that too many do
+	if length >= 0 {
+		whole = length
+	}
+	b, err := x.setAside(min(x.allowed.first, whole))
 	if err != nil {
 		return nil, err
 	}
 	defer func() { x.room = append(x.room, b.back) }()
-	for n := 0; ; {
+	for n := 0; n != length; {
 		m, err := src.Read(b.buf[n:])
 		n += m
 		switch {
 		case n > most:
 			return nil, errTooLarge
-		case err == io.EOF:
+		case err == io.EOF && length < 0:
 			return b.buf[:n], nil
-		case err != nil:
+		case err != nil && n != length:
 			return nil, word(err)
-		case n < len(b.buf):
+		}
+		if n < len(b.buf) || n == length {
 			continue
 		}
-		larger, err := x.setAside(min(2*n, most+1))
+		next := min(2*n, whole)
+		if length >= 0 && x.proven {
+			next = whole
+		}
+		larger, err := x.setAside(next)
 		if err != nil {
 			return nil, err
 		}
@@ -130,6 +128,7 @@ func (x *exchange) gather(src io.Reader, most int, word func(error) error) ([]by
 		b.back()
 		b = larger
 	}
+	return b.buf, nil
 }
 
 // setAside takes room for so many bytes, and waits for it as long as the request may.
