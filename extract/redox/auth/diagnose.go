@@ -40,7 +40,7 @@ func (g *Gate) Diagnose(ctx context.Context) []Finding {
 	})
 }
 
-func diagnoseToken(n int, s *fresh) Finding {
+func diagnoseToken(n int, s *secret) Finding {
 	value, err := s.get()
 	if err != nil {
 		return Finding{Fault, fmt.Sprintf("verification token %d cannot be read: %v", n, err), "put the token where verification_tokens says it is"}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -24,6 +25,7 @@ type Config struct {
 	Upstream  upstream.Config // how JWKS, tokeninfo and introspection are reached
 	Version   string          // of syncd, for the User-Agent
 	Store     Store           // needed by strategies that have a token endpoint
+	Log       *slog.Logger    // of token endpoints; nil is silence
 	Now       func() time.Time
 }
 
@@ -53,28 +55,26 @@ func New(c Config) (*Gate, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
 	if len(c.Tokens) > MaxTokens {
 		return nil, fmt.Errorf("verification_tokens holds %d tokens; %d may be valid at once", len(c.Tokens), MaxTokens)
 	}
 	g := &Gate{tokens: &tokens{}, name: c.Options.Strategy, handshakes: c.HandshakeRequiresCredential}
-	for _, s := range c.Tokens {
-		g.tokens.active = append(g.tokens.active, newFresh(s, c.Now))
-	}
+	g.tokens.active = newSecrets(c.Now, c.Tokens...)
 	if c.Options.Strategy == "" && len(c.Tokens) == 0 {
 		return nil, fmt.Errorf("neither verification_tokens nor auth is set: anybody could push")
 	}
-	var err error
-	if g.strategy, err = newStrategy(c); err != nil {
-		return nil, err
-	}
-	return g, nil
-}
-
-func newStrategy(c Config) (strategy, error) {
 	if c.Options.Strategy == "" {
-		return nil, nil
+		return g, nil
 	}
-	return nil, fmt.Errorf("strategy is %q, which is not known", c.Options.Strategy)
+	if key, reason := c.Options.Check(c.Secrets, c.PublicURL); key != "" {
+		return nil, fmt.Errorf("%s %s", key, reason)
+	}
+	var err error
+	g.strategy, err = newStrategy(c)
+	return g, err
 }
 
 // Check judges a push. The error is a *Refusal, or that of r.Bytes.

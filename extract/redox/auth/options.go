@@ -1,6 +1,12 @@
 package auth
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+)
 
 // The strategies by which Redox can authenticate itself.
 const (
@@ -43,4 +49,208 @@ type Secrets struct {
 	ClientSecretOld Secret // client_secret_old: accepted as well, while secrets change
 	Shared          Secret // secret: with which JWTs are signed, where no public key is
 	SharedOld       Secret // secret_old: accepted as well, while secrets change
+}
+
+// usage is how a strategy is configured: one of several forms, of which the first is taken whose sign is there.
+type usage struct {
+	sign     string   // the key that tells this form; empty for the last one
+	required []string // a|b is one of the two, and not both
+	optional []string
+}
+
+// usages lists the forms of each strategy. clock_window has a default and is not looked at.
+func usages(strategy string) []usage {
+	google := []usage{
+		{"jwks_url", []string{"audience", "email|subject"}, []string{"jwks_url", "issuer", "algorithms"}},
+		{"", []string{"audience"}, []string{"tokeninfo_url", "scope", "email"}},
+	}
+	switch strategy {
+	case strategySigV4:
+		return []usage{{"", []string{"access_key", "secret_key", "region", "service"}, []string{"access_key_old", "secret_key_old", "session_token"}}}
+	case strategyGoogle:
+		return google
+	case strategyOAuth:
+		external := []string{"client_id", "subject", "scope", "algorithms"}
+		return []usage{
+			{"introspection_url", []string{"introspection_url", "client_id", "client_secret"}, []string{"issuer", "audience", "scope"}},
+			{"jwks_url", []string{"jwks_url", "issuer", "audience"}, external},
+			{"jwks_file", []string{"jwks_file", "issuer", "audience"}, external},
+			{"", []string{"client_id", "client_secret"}, []string{"client_secret_old", "scope"}},
+		}
+	case strategyGCP:
+		return append([]usage{
+			{"own", []string{"issuer", "jwks_url|jwks_file"}, []string{"subject", "audience", "scope", "algorithms"}},
+		}, google...)
+	case strategySmart:
+		return []usage{{"", []string{"client_id", "jwks_url|jwks_file"}, []string{"audience", "scope", "algorithms"}}}
+	case strategyBearer:
+		return []usage{
+			{"secret", []string{"secret", "issuer"}, []string{"secret_old", "audience", "subject", "scope", "algorithms", "grant"}},
+			{"", []string{"jwks_url|jwks_file", "issuer"}, []string{"audience", "subject", "scope", "algorithms", "grant"}},
+		}
+	}
+	return nil
+}
+
+// given lists the keys that are set, by their names in jobs.toml.
+func (o Options) given(s Secrets) []string {
+	var set []string
+	for _, k := range []struct {
+		name string
+		is   bool
+	}{
+		{"access_key", o.AccessKey != ""},
+		{"access_key_old", o.AccessKeyOld != ""},
+		{"region", o.Region != ""},
+		{"service", o.Service != ""},
+		{"client_id", o.ClientID != ""},
+		{"tokeninfo_url", o.TokeninfoURL != ""},
+		{"introspection_url", o.IntrospectionURL != ""},
+		{"jwks_url", o.JWKSURL != ""},
+		{"jwks_file", o.JWKSFile != ""},
+		{"issuer", o.Issuer != ""},
+		{"subject", o.Subject != ""},
+		{"audience", len(o.Audience) > 0},
+		{"email", o.Email != ""},
+		{"scope", o.Scope != ""},
+		{"algorithms", len(o.Algorithms) > 0},
+		{"grant", o.Grant},
+		{"secret_key", s.SecretKey != nil},
+		{"secret_key_old", s.SecretKeyOld != nil},
+		{"session_token", s.SessionToken != nil},
+		{"client_secret", s.ClientSecret != nil},
+		{"client_secret_old", s.ClientSecretOld != nil},
+		{"secret", s.Shared != nil},
+		{"secret_old", s.SharedOld != nil},
+	} {
+		if k.is {
+			set = append(set, k.name)
+		}
+	}
+	return set
+}
+
+// ownEndpoint reports whether Redox asks us for a token, with an assertion that Google is not to see.
+func (o Options) ownEndpoint() bool {
+	switch o.Strategy {
+	case strategyGCP:
+		return o.Issuer != "" && !slices.Contains(googleIssuers(), o.Issuer)
+	case strategyBearer:
+		return o.Grant
+	case strategyOAuth:
+		return o.IntrospectionURL == "" && o.JWKSURL == "" && o.JWKSFile == ""
+	}
+	return o.Strategy == strategySmart
+}
+
+// Check says which key is missing, does not go together with the others or is not what it must be, and why, in words that follow
+// the key's name. Of secrets it looks only at whether they are set; publicURL is that of the server. The key is empty where all
+// is well.
+func (o Options) Check(s Secrets, publicURL string) (key, reason string) {
+	if o.Strategy == "" {
+		return "strategy", "is not set; known are " + strings.Join(strategies(), ", ")
+	}
+	forms := usages(o.Strategy)
+	if forms == nil {
+		return "strategy", "is none that Redox has; known are " + strings.Join(strategies(), ", ")
+	}
+	set := o.given(s)
+	if key, reason = o.form(forms, set).check(o.Strategy, set); key != "" {
+		return key, reason
+	}
+	for _, at := range []struct{ key, address string }{
+		{"jwks_url", o.JWKSURL}, {"tokeninfo_url", o.TokeninfoURL}, {"introspection_url", o.IntrospectionURL},
+	} {
+		if at.address != "" {
+			if reason := checkAddress(at.address); reason != "" {
+				return at.key, reason
+			}
+		}
+	}
+	if o.ClockWindow < 0 || o.ClockWindow > widestWindow {
+		return "clock_window", "must be between 0 and " + widestWindow.String()
+	}
+	if slices.Contains(o.Audience, "") {
+		return "audience", "holds an empty text"
+	}
+	needs := o.Strategy == strategyBearer || o.Strategy == strategySmart || o.ownEndpoint() && o.Strategy == strategyGCP
+	if needs && publicURL == "" && len(o.Audience) == 0 {
+		return "audience", "is needed where [serve] public_url does not say by which address Redox reaches us"
+	}
+	return o.checkAlgorithms(s)
+}
+
+// form returns the form that is meant.
+func (o Options) form(forms []usage, set []string) usage {
+	for _, u := range forms {
+		if u.sign == "" || contains(set, u.sign) || u.sign == "own" && o.ownEndpoint() {
+			return u
+		}
+	}
+	return usage{}
+}
+
+func (u usage) check(strategy string, set []string) (key, reason string) {
+	allowed := slices.Clone(u.optional)
+	for _, need := range u.required {
+		choice := strings.Split(need, "|")
+		allowed = append(allowed, choice...)
+		have := slices.DeleteFunc(slices.Clone(choice), func(k string) bool { return !contains(set, k) })
+		switch {
+		case len(have) == 0 && len(choice) > 1:
+			return choice[0], "or " + choice[1] + " is needed by strategy " + strategy
+		case len(have) == 0:
+			return need, "is needed by strategy " + strategy
+		case len(have) > 1 && strings.HasPrefix(need, "jwks"):
+			return have[1], "stands beside " + have[0] + "; keys come from one place"
+		}
+	}
+	for _, k := range set {
+		if !contains(allowed, k) {
+			return k, "does not go with the other keys of strategy " + strategy + "; these do: " + strings.Join(slices.Sorted(slices.Values(allowed)), ", ")
+		}
+	}
+	return "", ""
+}
+
+func (o Options) checkAlgorithms(s Secrets) (key, reason string) {
+	shared := s.Shared != nil
+	for _, a := range o.Algorithms {
+		switch alg := jose.SignatureAlgorithm(a); {
+		case !slices.Contains(publicAlgorithms(), alg) && !slices.Contains(sharedAlgorithms(), alg):
+			return "algorithms", "names one that is not known or not safe"
+		case slices.Contains(sharedAlgorithms(), alg) != shared:
+			return "algorithms", "mixes HS*, which is for secret alone, with public keys"
+		}
+	}
+	return "", ""
+}
+
+func strategies() []string {
+	return []string{strategySigV4, strategyGoogle, strategyOAuth, strategyGCP, strategySmart, strategyBearer}
+}
+
+func publicAlgorithms() []jose.SignatureAlgorithm {
+	return []jose.SignatureAlgorithm{
+		jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512, jose.EdDSA,
+	}
+}
+
+func sharedAlgorithms() []jose.SignatureAlgorithm {
+	return []jose.SignatureAlgorithm{jose.HS256, jose.HS384, jose.HS512}
+}
+
+// googleIssuers are the two ways in which Google writes its name.
+func googleIssuers() []string { return []string{"https://accounts.google.com", "accounts.google.com"} }
+
+// algorithms are those that are configured, or else those that are usual.
+func (o Options) algorithms(usual ...jose.SignatureAlgorithm) []jose.SignatureAlgorithm {
+	if len(o.Algorithms) == 0 {
+		return usual
+	}
+	var named []jose.SignatureAlgorithm
+	for _, a := range o.Algorithms {
+		named = append(named, jose.SignatureAlgorithm(a))
+	}
+	return named
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -13,42 +14,73 @@ import (
 // value. It may be called from several goroutines.
 type Secret func() ([]byte, error)
 
-// secretAge is how long a secret is not read again.
-const secretAge = 3 * time.Second
+// freshFor is how long what was read from a file or a secret's place is not read again.
+const freshFor = 3 * time.Second
 
 // errEmpty is a secret that is there, and is nothing.
 var errEmpty = errors.New("the secret is empty")
 
-// fresh reads a secret again once it is older than secretAge.
-type fresh struct {
-	read Secret
+// fresh is a value that is read again once it is older than freshFor. A failure is kept as long.
+type fresh[T any] struct {
+	read func() (T, error)
 	now  func() time.Time
 
 	mu    sync.Mutex
-	value []byte
+	value T
 	err   error
 	until time.Time
 }
 
-func newFresh(read Secret, now func() time.Time) *fresh {
-	if read == nil {
-		return nil
-	}
-	return &fresh{read: read, now: now}
-}
-
-// get returns the secret; an empty one is an error.
-func (f *fresh) get() ([]byte, error) {
+func (f *fresh[T]) get() (T, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if now := f.now(); f.until.IsZero() || !now.Before(f.until) {
+	if now := f.now(); !now.Before(f.until) {
 		f.value, f.err = f.read()
-		if f.err == nil && len(f.value) == 0 {
-			f.err = errEmpty
-		}
-		f.until = now.Add(secretAge)
+		f.until = now.Add(freshFor)
 	}
 	return f.value, f.err
+}
+
+// secret is a secret that is read again at use; an empty one is an error.
+type secret = fresh[[]byte]
+
+func newSecret(read Secret, now func() time.Time) *secret {
+	return &secret{now: now, read: func() ([]byte, error) {
+		value, err := read()
+		if err == nil && len(value) == 0 {
+			err = errEmpty
+		}
+		return value, err
+	}}
+}
+
+// newSecrets makes secrets of those that are set, in their order.
+func newSecrets(now func() time.Time, all ...Secret) (set []*secret) {
+	for _, read := range all {
+		if read != nil {
+			set = append(set, newSecret(read, now))
+		}
+	}
+	return set
+}
+
+// anyIs reports whether one of the secrets is the value given. All are compared. The error is a Refusal.
+func anyIs(secrets []*secret, given string) (bool, error) {
+	found := 0
+	for _, s := range secrets {
+		want, err := s.get()
+		if err != nil {
+			return false, unjudged(reasonConfig, err)
+		}
+		found |= equal([]byte(given), want)
+	}
+	return found == 1, nil
+}
+
+// equal is 1 where both are the same, and 0 otherwise; its time depends on their lengths alone.
+func equal(a, b []byte) int {
+	x, y := sha256.Sum256(a), sha256.Sum256(b)
+	return subtle.ConstantTimeCompare(x[:], y[:])
 }
 
 // Fingerprint tells verification tokens apart without telling what they are.
@@ -57,8 +89,14 @@ func Fingerprint(token []byte) string {
 	return hex.EncodeToString(sum[:4])
 }
 
-// same compares in a time that depends on the length of given alone.
-func same(given, want []byte) bool {
-	a, b := sha256.Sum256(given), sha256.Sum256(want)
-	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
+// diagnoseSecret looks whether a secret can be read and is long enough; least is in bytes.
+func diagnoseSecret(key string, s *secret, least int) Finding {
+	value, err := s.get()
+	switch {
+	case err != nil:
+		return Finding{Fault, fmt.Sprintf("%s cannot be read: %v", key, err), "put the secret where " + key + " says it is"}
+	case len(value) < least:
+		return Finding{Warning, fmt.Sprintf("%s has %d bytes, fewer than %d, and may be guessed", key, len(value), least), "make a longer one"}
+	}
+	return Finding{Good, key + " can be read and is long enough", ""}
 }
