@@ -11,6 +11,7 @@ type model struct {
 func models() []*model {
 	return []*model{
 		patientAdmin,
+		fhir,
 	}
 }
 
