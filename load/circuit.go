@@ -32,6 +32,9 @@ const (
 	failuresInARow = 3
 	// ProbeEvery is how often one request is sent to a server that is down.
 	ProbeEvery = 2 * time.Minute
+	// heardFor is how long an answer of the server spares the question whether it is down: requests that follow each other
+	// quickly do not ask for each of them. What another process finds out is known here that much later.
+	heardFor = 200 * time.Millisecond
 )
 
 // Circuit keeps requests from a source whose server is down, over all processes that share a warehouse: its row in
@@ -40,7 +43,8 @@ const (
 type Circuit struct {
 	w      *Warehouse
 	source string
-	now    func() time.Time // nil: the clock of Postgres. Tests make their own time
+	now    func() time.Time          // nil: the clock of Postgres. Tests make their own time
+	heard  atomic.Pointer[time.Time] // when the circuit was last closed for an answer that came here; nil after a failure
 }
 
 // Circuit returns the circuit of a source by its name in the configuration: "redcap.main".
@@ -96,6 +100,9 @@ func (c *Circuit) Admit(ctx context.Context) (down string, probe bool, err error
 	if used, ok := ctx.Value(passKey{c.source}).(*atomic.Bool); ok && used.CompareAndSwap(false, true) {
 		return "", true, nil
 	}
+	if c.heardWithin(heardFor) {
+		return "", false, nil
+	}
 	outage, probe, err := c.ask(ctx)
 	if err != nil || outage == nil || probe {
 		return "", probe, err
@@ -122,16 +129,12 @@ func (c *Circuit) ask(ctx context.Context) (*Outage, bool, error) {
 // answered.
 func (c *Circuit) Settle(ctx context.Context, failure string) error {
 	if failure == "" {
-		var since *time.Time
-		err := c.w.pool.QueryRow(ctx, circuitCloseSQL, c.source).Scan(&since)
-		if err == nil && since != nil {
-			c.w.log.Info("source is back", slog.String("source", c.source), slog.Time("down_since", *since))
-		}
-		if errors.Is(err, pgx.ErrNoRows) {
+		if c.heardWithin(heardFor / 2) { // so that a server that answers again and again is always heard in time
 			return nil
 		}
-		return fault("close the circuit of "+c.source, err)
+		return c.close(ctx)
 	}
+	c.heard.Store(nil)
 	var opened bool
 	err := c.w.pool.QueryRow(ctx, circuitFailSQL, c.source, failure, failuresInARow, ProbeEvery, c.instant()).Scan(&opened)
 	if err == nil && opened {
@@ -139,6 +142,35 @@ func (c *Circuit) Settle(ctx context.Context, failure string) error {
 			slog.Duration("wait", ProbeEvery))
 	}
 	return fault("count a failure of "+c.source, err)
+}
+
+// close forgets the failures of a server that answered.
+func (c *Circuit) close(ctx context.Context) error {
+	at := c.clock()
+	var since *time.Time
+	err := c.w.pool.QueryRow(ctx, circuitCloseSQL, c.source).Scan(&since)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return fault("close the circuit of "+c.source, err)
+	}
+	c.heard.Store(&at)
+	if since != nil {
+		c.w.log.Info("source is back", slog.String("source", c.source), slog.Time("down_since", *since))
+	}
+	return nil
+}
+
+// heardWithin reports whether the circuit was closed here so short a time ago.
+func (c *Circuit) heardWithin(d time.Duration) bool {
+	at := c.heard.Load()
+	return at != nil && c.clock().Sub(*at) < d
+}
+
+// clock is this process's own.
+func (c *Circuit) clock() time.Time {
+	if c.now == nil {
+		return time.Now()
+	}
+	return c.now()
 }
 
 func (c *Circuit) instant() *time.Time {

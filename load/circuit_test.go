@@ -60,6 +60,7 @@ func TestCircuitOpensAfterThreeFailuresInARowOfWhateverProcess(t *testing.T) {
 	for range 2 { // an answer between them makes the row start anew
 		settle(t, c[0], "status 503")
 		settle(t, c[1], "server unreachable")
+		y.pass(heardFor)
 		settle(t, c[2], "")
 	}
 	settle(t, c[1], "server unreachable")
@@ -87,6 +88,51 @@ func TestCircuitOpensAfterThreeFailuresInARowOfWhateverProcess(t *testing.T) {
 	all, err := look.Outages(t.Context())
 	if err != nil || len(all) != 1 || all[0].Source != aSource || !all[0].Since.Equal(since) {
 		t.Errorf("outages %+v, %v", all, err)
+	}
+}
+
+func TestAnswersThatFollowEachOtherQuicklyAreAskedForOnce(t *testing.T) {
+	t.Parallel()
+	y := newYears(1)
+	_, c := circuitsAt(t, y, 2)
+	settle(t, c[0], "")
+	for range failuresInARow {
+		settle(t, c[1], "status 503")
+	}
+	settle(t, c[0], "") // so soon after the one before it is not worth a statement
+	if got := admitted(t, c[0]); got != "sent" {
+		t.Errorf("after an answer just now: %s", got)
+	}
+	if got := admitted(t, c[1]); !strings.Contains(got, "is down") {
+		t.Errorf("where it failed: %s", got)
+	}
+	y.pass(heardFor / 2)
+	settle(t, c[0], "") // this one is: the circuit never opens for long while the server answers
+	if got := admitted(t, c[1]); got != "sent" {
+		t.Errorf("after a later answer: %s", got)
+	}
+	for range failuresInARow {
+		settle(t, c[1], "status 503")
+	}
+	y.pass(heardFor)
+	if got := admitted(t, c[0]); !strings.Contains(got, "is down") {
+		t.Errorf("after a while without answers: %s", got)
+	}
+}
+
+func TestAFailureMakesAProcessAskAtOnce(t *testing.T) {
+	t.Parallel()
+	y := newYears(1)
+	_, c := circuitsAt(t, y, 1)
+	settle(t, c[0], "")
+	for range failuresInARow {
+		if got := admitted(t, c[0]); got != "sent" {
+			t.Errorf("before the third failure: %s", got)
+		}
+		settle(t, c[0], "status 503")
+	}
+	if got := admitted(t, c[0]); !strings.Contains(got, "is down") {
+		t.Errorf("after the third: %s", got)
 	}
 }
 

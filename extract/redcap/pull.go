@@ -95,7 +95,6 @@ type pull struct {
 	before, after *idList
 	changed       difference
 	all           *extract.KeySet // without records_where; nil where the job has none, or only changes are read
-	first         bool            // nothing was stored when the pull began
 	gone          *extract.KeySet // listed before, in no later list, and not returned
 	found         found
 	named         *extract.KeySet // what the source says has changed since the last good run; nil where it was not asked
@@ -114,8 +113,9 @@ func (s *Source) pullRecords(ctx context.Context, since extract.Since, r *reader
 	p := &pull{Source: s, r: r, full: true, gone: new(extract.KeySet)}
 	where := s.cfg.Options.RecordsWhere
 	var err error
+	first := false // nothing is stored yet
 	if len(since.Marks) == 0 && since.Stored != nil {
-		if p.first, err = since.Stored.Same(ctx, s.model.record, nil); err != nil {
+		if first, err = since.Stored.Same(ctx, s.model.record, nil); err != nil {
 			return nil, err
 		}
 	}
@@ -138,7 +138,7 @@ func (s *Source) pullRecords(ctx context.Context, since extract.Since, r *reader
 		if parts, err = p.namedFirst(ctx, since.Stored); err != nil {
 			return nil, err
 		}
-	} else if !p.first && since.Stored != nil {
+	} else if !first && since.Stored != nil {
 		if err := p.compareList(ctx, since.Stored); err != nil {
 			return nil, err
 		}

@@ -15,8 +15,8 @@ func (s *scanner) byte(c byte) bool {
 }
 
 // any takes one byte of a class.
-func (s *scanner) any(class func(byte) bool) bool {
-	if len(*s) == 0 || !class((*s)[0]) {
+func (s *scanner) any(c class) bool {
+	if len(*s) == 0 || classes[(*s)[0]]&c == 0 {
 		return false
 	}
 	*s = (*s)[1:]
@@ -24,22 +24,26 @@ func (s *scanner) any(class func(byte) bool) bool {
 }
 
 // run takes bytes of a class for as long as there are some and tells how many.
-func (s *scanner) run(class func(byte) bool) int {
+func (s *scanner) run(c class) int {
 	n := 0
-	for n < len(*s) && class((*s)[n]) {
+	for n < len(*s) && classes[(*s)[n]]&c != 0 {
 		n++
 	}
 	*s = (*s)[n:]
 	return n
 }
 
-// digits takes exactly n digits.
+// digits takes exactly n digits, and nothing where there are fewer.
 func (s *scanner) digits(n int) bool {
-	for range n {
-		if !s.any(isDigit) {
+	if len(*s) < n {
+		return false
+	}
+	for _, c := range (*s)[:n] {
+		if !isDigit(c) {
 			return false
 		}
 	}
+	*s = (*s)[n:]
 	return true
 }
 
@@ -54,12 +58,54 @@ func (s *scanner) word(w string) bool {
 
 func (s *scanner) end() bool { return len(*s) == 0 }
 
-func isDigit(c byte) bool    { return c >= '0' && c <= '9' }
-func isLetter(c byte) bool   { return c|0x20 >= 'a' && c|0x20 <= 'z' }
-func isAlnum(c byte) bool    { return isDigit(c) || isLetter(c) }
-func isSpace(c byte) bool    { return c == ' ' }
-func isToSixty(c byte) bool  { return c >= '0' && c <= '5' }
-func isPhoneGap(c byte) bool { return c == ' ' || c == '.' || c == '-' }
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+// class is a set of kinds of bytes.
+type class uint16
+
+// The kinds of bytes.
+const (
+	aDigit class = 1 << iota
+	aLetter
+	aZero
+	upToFive
+	twoToEight
+	aDistrict // letters with which a Canadian postal code begins
+	aBlank
+	aPoint
+	aDash
+	aComma
+	aColon
+	aBracket
+	anUnderscore
+	aSign // what else may stand in front of the @ of an address
+)
+
+// classes tells of each byte which kinds it is of.
+var classes = classify()
+
+func classify() (of [256]class) {
+	mark := func(c class, bytes string) {
+		for i := range len(bytes) {
+			of[bytes[i]] |= c
+		}
+	}
+	mark(aDigit, "0123456789")
+	mark(aLetter, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+	mark(aZero, "0")
+	mark(upToFive, "012345")
+	mark(twoToEight, "2345678")
+	mark(aDistrict, "abceghjklmnprstvxyABCEGHJKLMNPRSTVXY")
+	mark(aBlank, " ")
+	mark(aPoint, ".")
+	mark(aDash, "-")
+	mark(aComma, ",")
+	mark(aColon, ":")
+	mark(aBracket, "()")
+	mark(anUnderscore, "_")
+	mark(aSign, "!#$%&'*+/=?^`{|}~")
+	return of
+}
 
 func isStatus(b []byte) bool { return len(b) == 1 && b[0] >= '0' && b[0] <= '2' }
 
@@ -75,7 +121,7 @@ func (s *scanner) clock() bool {
 		return false
 	}
 	*s = (*s)[n:]
-	if !s.byte(':') || !s.any(isToSixty) || !s.digits(1) {
+	if !s.byte(':') || !s.any(upToFive) || !s.digits(1) {
 		return false
 	}
 	return s.end() || s.word(":00") && s.end()
@@ -96,30 +142,19 @@ func isMinuteSecond(b []byte) bool {
 	if len(b) > 5 && !s.word("00:") {
 		return false
 	}
-	return s.any(isToSixty) && s.digits(1) && s.byte(':') && s.any(isToSixty) && s.digits(1) && s.end()
+	return s.any(upToFive) && s.digits(1) && s.byte(':') && s.any(upToFive) && s.digits(1) && s.end()
 }
 
 func hasDecimals(b []byte, n int) bool {
 	s := scanner(b)
 	_ = s.byte('-') || s.byte('+')
-	return s.run(isDigit) > 0 && (s.byte('.') || s.byte(',')) && s.digits(n) && s.end()
+	return s.run(aDigit) > 0 && (s.byte('.') || s.byte(',')) && s.digits(n) && s.end()
 }
-
-// isAtom is a character that may stand in front of the @ of an address, but for the point.
-func isAtom(c byte) bool {
-	switch c {
-	case '!', '#', '$', '%', '&', '\'', '*', '+', '/', '=', '?', '^', '_', '`', '{', '|', '}', '~', '-':
-		return true
-	}
-	return isAlnum(c)
-}
-
-func isLabel(c byte) bool { return isAlnum(c) || c == '-' }
 
 func isEmail(b []byte) bool {
 	s := scanner(b)
 	for {
-		if s.run(isAtom) == 0 {
+		if s.run(aDigit | aLetter | aDash | anUnderscore | aSign) == 0 {
 			return false
 		}
 		if !s.byte('.') {
@@ -131,12 +166,12 @@ func isEmail(b []byte) bool {
 	}
 	for labels := 1; ; labels++ {
 		from := s
-		n := s.run(isLabel)
+		n := s.run(aDigit | aLetter | aDash)
 		if n == 0 || from[0] == '-' || from[n-1] == '-' {
 			return false
 		}
 		if s.end() {
-			return labels > 1 && n > 1 && isLetter(from[0])
+			return labels > 1 && n > 1 && classes[from[0]]&aLetter != 0
 		}
 		if !s.byte('.') {
 			return false
@@ -167,7 +202,7 @@ func isPhone(b []byte) bool {
 	if !s.byte('1') {
 		return false
 	}
-	s.run(isPhoneGap)
+	s.run(aBlank | aPoint | aDash)
 	return s.tenDigits()
 }
 
@@ -179,36 +214,36 @@ func (s *scanner) tenDigits() bool {
 	} else if !s.digits(3) {
 		return false
 	}
-	s.run(isPhoneGap)
+	s.run(aBlank | aPoint | aDash)
 	if !s.digits(3) {
 		return false
 	}
-	s.run(isPhoneGap)
+	s.run(aBlank | aPoint | aDash)
 	if !s.digits(4) {
 		return false
 	}
 	if s.end() {
 		return true
 	}
-	s.run(func(c byte) bool { return c == ' ' || c == ',' })
+	s.run(aBlank | aComma)
 	if !(s.byte('x') || s.byte('X') || s.byte('#') || s.word("extension") || s.word("ext") || s.word("Ext") || s.word("EXT")) {
 		return false
 	}
-	s.run(func(c byte) bool { return c == ' ' || c == '.' || c == ':' })
-	return s.run(isDigit) > 0 && s.end()
+	s.run(aBlank | aPoint | aColon)
+	return s.run(aDigit) > 0 && s.end()
 }
 
 func isPhoneAustralia(b []byte) bool {
 	s := scanner(b)
 	open := s.byte('(')
-	if !s.byte('0') || !s.any(func(c byte) bool { return c >= '2' && c <= '8' }) || open && !s.byte(')') {
+	if !s.byte('0') || !s.any(twoToEight) || open && !s.byte(')') {
 		return false
 	}
-	s.run(isSpace)
+	s.run(aBlank)
 	if !s.digits(4) {
 		return false
 	}
-	s.run(isSpace)
+	s.run(aBlank)
 	return s.digits(4) && s.end()
 }
 
@@ -221,7 +256,7 @@ func isPhoneUK(b []byte) bool {
 	if whole := s; whole.spreadDigits() {
 		return true
 	}
-	s.run(isSpace)
+	s.run(aBlank)
 	return s.word("(0)") && s.spreadDigits()
 }
 
@@ -229,8 +264,8 @@ func isPhoneUK(b []byte) bool {
 func (s *scanner) spreadDigits() bool {
 	n := 0
 	for !s.end() {
-		s.run(func(c byte) bool { return c == ' ' || c == '(' || c == ')' || c == '-' })
-		if !s.any(isDigit) {
+		s.run(aBlank | aBracket | aDash)
+		if !s.any(aDigit) {
 			return false
 		}
 		n++
@@ -245,20 +280,11 @@ func isPostalAustralia(b []byte) bool {
 
 func isPostalCanada(b []byte) bool {
 	s := scanner(b)
-	if !s.any(isPostalDistrict) || !s.digits(1) || !s.any(isLetter) {
+	if !s.any(aDistrict) || !s.digits(1) || !s.any(aLetter) {
 		return false
 	}
-	s.run(isSpace)
-	return s.digits(1) && s.any(isLetter) && s.digits(1) && s.end()
-}
-
-// isPostalDistrict leaves out the letters with which no Canadian code begins.
-func isPostalDistrict(c byte) bool {
-	switch c | 0x20 {
-	case 'd', 'f', 'i', 'o', 'q', 'u', 'w', 'z':
-		return false
-	}
-	return isLetter(c)
+	s.run(aBlank)
+	return s.digits(1) && s.any(aLetter) && s.digits(1) && s.end()
 }
 
 func isPostalFrench(b []byte) bool {
@@ -276,19 +302,19 @@ func isPostalUK(b []byte) bool {
 		return false
 	}
 	in := scanner(b[len(b)-3:])
-	if !in.digits(1) || !in.any(isLetter) || !in.any(isLetter) {
+	if !in.digits(1) || !in.any(aLetter) || !in.any(aLetter) {
 		return false
 	}
 	s := scanner(b[:len(b)-3])
-	if !s.any(isLetter) {
+	if !s.any(aLetter) {
 		return false
 	}
-	s.any(isLetter)
+	s.any(aLetter)
 	if !s.digits(1) {
 		return false
 	}
-	s.any(isAlnum)
-	s.run(isSpace)
+	s.any(aDigit | aLetter)
+	s.run(aBlank)
 	return s.end()
 }
 
@@ -304,17 +330,17 @@ func isMRN10(b []byte) bool {
 
 func isMRN(b []byte) bool {
 	s := scanner(b)
-	return s.run(func(c byte) bool { return isAlnum(c) || c == '-' || c == '_' }) > 0 && s.end()
+	return s.run(aDigit | aLetter | aDash | anUnderscore) > 0 && s.end()
 }
 
 func isVanderbiltMRN(b []byte) bool {
 	s := scanner(b)
-	s.run(func(c byte) bool { return c == '0' })
-	n := s.run(isDigit)
+	s.run(aZero)
+	n := s.run(aDigit)
 	return n >= 4 && n <= 9 && s.end()
 }
 
 func isLetters(b []byte) bool {
 	s := scanner(b)
-	return s.run(isLetter) > 0 && s.end()
+	return s.run(aLetter) > 0 && s.end()
 }

@@ -10,22 +10,14 @@ import (
 	"syncd/extract"
 )
 
-// vanished finds the stored ids that are in neither list. That a project is empty is believed only if an export in
-// another format says so, too.
+// vanished finds the stored ids that are in neither list; none where the first list had all that was stored before and the
+// run lost nothing since. That a project is empty is believed only if an export in another format says so, too.
 func (p *pull) vanished(ctx context.Context, stored extract.Stored) ([][]string, error) {
-	if stored == nil || !p.full && len(p.found.gone) == 0 && len(p.changed.lost) == 0 && p.gone.Len() == 0 {
+	if stored == nil || len(p.found.gone) == 0 && len(p.changed.lost) == 0 && p.gone.Len() == 0 {
 		return nil, nil
 	}
 	if err := p.r.hand.settled(); err != nil { // what is stored is asked next
 		return nil, err
-	}
-	if p.after.ids == p.before.ids && p.gone.Len() == 0 {
-		if p.first {
-			return nil, nil // what is stored was listed, read and not lost
-		}
-		if same, err := stored.Same(ctx, p.model.record, p.before.ids); same || err != nil {
-			return nil, err
-		}
 	}
 	var keys [][]string
 	err := stored.Keys(ctx, p.model.record, func(key string) error {
