@@ -7,10 +7,10 @@ import (
 // configCommand prints what holds for a job and where each value was set.
 func (c *cli) configCommand() *cobra.Command {
 	return c.reading(&cobra.Command{
-		Use:               "config JOB",
-		Short:             "every effective value of a job and where it came from",
+		Use:               "config JOB|RECEIVER",
+		Short:             "every effective value of a job or receiver and where it came from",
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: c.completeJobs,
+		ValidArgsFunction: c.completeAll,
 		RunE: func(_ *cobra.Command, args []string) error {
 			cfg, err := c.load()
 			if err != nil {
@@ -44,6 +44,24 @@ func (c *cli) completeJobs(*cobra.Command, []string, string) ([]string, cobra.Sh
 		return nil, cobra.ShellCompDirectiveError
 	}
 	return cfg.Names(), cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeAll offers the names of jobs and receivers to a shell.
+func (c *cli) completeAll(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	cfg, err := c.load()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	return append(cfg.Names(), cfg.ReceiverNames()...), cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeReceivers offers the names of receivers to a shell.
+func (c *cli) completeReceivers(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	cfg, err := c.load()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	return cfg.ReceiverNames(), cobra.ShellCompDirectiveNoFileComp
 }
 
 // chosen resolves the jobs that a verb was given: names, or all of them.

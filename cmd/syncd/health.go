@@ -32,15 +32,24 @@ func (c *cli) healthCommand() *cobra.Command {
 	}
 }
 
-func (c *cli) askReady(ctx context.Context, admin string) error {
+// adminURL is where the daemon of this configuration answers. One that listens everywhere is asked on this machine.
+func adminURL(admin string) (string, error) {
 	host, port, err := net.SplitHostPort(admin)
 	if err != nil {
-		return usage("serve.admin %q is not host:port", admin)
+		return "", usage("serve.admin %q is not host:port", admin)
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/readyz", nil)
+	return "http://" + net.JoinHostPort(host, port), nil
+}
+
+func (c *cli) askReady(ctx context.Context, admin string) error {
+	base, err := adminURL(admin)
+	if err != nil {
+		return err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/readyz", nil)
 	if err != nil {
 		return fmt.Errorf("ask %s: %w", admin, err)
 	}

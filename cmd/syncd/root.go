@@ -76,7 +76,7 @@ func (m *Main) Run(ctx context.Context) int {
 func (c *cli) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "syncd",
-		Short:         "REDCap projects as typed tables in Postgres, every night, with proof",
+		Short:         "REDCap projects and Redox pushes as typed tables in Postgres, with proof",
 		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -91,7 +91,8 @@ func (c *cli) root() *cobra.Command {
 		return usage("%w; see '%s --help'", err, cmd.CommandPath())
 	})
 	root.AddCommand(c.syncCommand(), c.serveCommand(), c.statusCommand(), c.runsCommand(), c.runCommand(), c.checkCommand(),
-		c.configCommand(), c.planCommand(), c.migrateCommand(), c.approveCommand(), c.usageCommand(), c.healthCommand(), c.demoCommand(), c.fakeCommand())
+		c.configCommand(), c.planCommand(), c.migrateCommand(), c.approveCommand(), c.usageCommand(), c.healthCommand(), c.demoCommand(), c.fakeCommand(),
+		c.redoxCommand(), c.tokenCommand(), c.watchCommand())
 	return root
 }
 

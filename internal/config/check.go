@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
@@ -14,6 +15,14 @@ import (
 )
 
 var nameShape = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
+
+// CheckName says why a name cannot be one of a job, receiver or server.
+func CheckName(name string) error {
+	if reason := badName(name); reason != "" {
+		return fmt.Errorf("name %s: %s", shown(name), reason)
+	}
+	return nil
+}
 
 // badName tells why a name cannot be one of a job, server or schema.
 func badName(name string) string {
