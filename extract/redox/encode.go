@@ -54,12 +54,18 @@ type walk struct {
 }
 
 // row appends a row of a table, and those that its object has below it.
-func (e *encoder) row(t *table, key []string, root *node, given []also, taken []string, loose []extra) {
+func (e *encoder) row(t *table, key []string, root *node, values []also, taken []string, loose []extra) {
 	w := &walk{e: e, t: t, cells: make([]cell, len(t.columns)), extras: loose}
-	if root != nil {
+	switch at, ok := t.byName["text"]; {
+	case root == nil:
+	case root.kind == '{':
 		w.object(t.fields, root, t.at)
+	case ok: // a list of texts
+		w.cells[at].node = root
+	default:
+		w.extras = append(w.extras, extra{t.at, root})
 	}
-	for _, a := range given {
+	for _, a := range values {
 		i, ok := t.byName[a.column]
 		if !ok {
 			panic("redox: no column " + a.column + " in " + t.live.Name)
@@ -76,7 +82,7 @@ func (e *encoder) row(t *table, key []string, root *node, given []also, taken []
 }
 
 // child appends a row below another: with its own key, or with the next ordinal.
-func (e *encoder) child(t *table, above, own []string, role string, root *node, given []also) {
+func (e *encoder) child(t *table, above, own []string, role string, root *node, values []also) {
 	key := slices.Clone(above)
 	if t.roles {
 		key = append(key, role)
@@ -94,7 +100,7 @@ func (e *encoder) child(t *table, above, own []string, role string, root *node, 
 		e.m.reject(e.s.of, why, root)
 		return
 	}
-	e.row(t, key, root, given, nil, nil)
+	e.row(t, key, root, values, nil, nil)
 }
 
 // object reads the members of an object.
@@ -196,7 +202,7 @@ func (e *encoder) append(w *walk, taken []string) {
 		case got.node != nil:
 			c.put(rows, e.m.Body, got.node)
 		case got.text != "" || c.key:
-			c.put(rows, e.m.Body, &node{kind: jsontext.Kind('"'), text: got.text, void: got.text == "" && !c.key})
+			c.put(rows, e.m.Body, textNode(c, got.text))
 		default:
 			c.put(rows, e.m.Body, nil)
 		}
@@ -210,6 +216,15 @@ func (e *encoder) append(w *walk, taken []string) {
 	rows.End()
 	g.open = nil
 	e.s.rows = append(e.s.rows, rowAt{w.t, rows.Len() - 1})
+}
+
+// textNode is a text that code gives to a column, as a node.
+func textNode(c *column, text string) *node {
+	kind := jsontext.Kind('"')
+	if c.form == asBool && text != "" {
+		kind = jsontext.Kind(text[0]) // true or false
+	}
+	return &node{kind: kind, text: text}
 }
 
 // text is a value as it is kept in a note: as sent, without what is empty in it where that can be.

@@ -89,9 +89,11 @@ func newEntity(first tableSpec, others ...tableSpec) *entity {
 	return e
 }
 
-// with adds views to an entity.
-func (e *entity) with(views ...extract.View) *entity {
-	e.views = append(e.views, views...)
+// with adds views that are made of the entity's tables.
+func (e *entity) with(views ...func(*entity) extract.View) *entity {
+	for _, view := range views {
+		e.views = append(e.views, view(e))
+	}
 	return e
 }
 
@@ -339,3 +341,14 @@ func filled(t *table) extract.View {
 
 // quoted is a column's name in SQL; names are made of a-z, 0-9 and _ alone.
 func quoted(name string) string { return `"` + name + `"` }
+
+// columnsOf are the data columns of an entity's first table whose names begin so.
+func columnsOf(e *entity, prefix string) []string {
+	var names []string
+	for _, c := range e.tables[0].live.Columns {
+		if !c.Key && strings.HasPrefix(c.Name, prefix) {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}

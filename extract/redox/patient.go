@@ -8,17 +8,6 @@ import (
 // identifierOf is an identifier of a patient.
 type identifierOf struct{ kind, id string }
 
-// Blocks that recur in most models.
-const (
-	addressFields = "Address{StreetAddress City State ZIP County Country}"
-	personFields  = "FirstName MiddleName LastName"
-	// aPlace is a location, anybody's or anything's.
-	placeFields = "Type Facility FacilityIdentifiers:json Department DepartmentIdentifiers:json Room Bed " + addressFields
-	// providerFields are a provider as most models spell one.
-	providerFields = "ID IDType NPI FirstName LastName Credentials:json " + addressFields + " EmailAddresses:json PhoneNumber{Office} " +
-		"Location{Type Facility FacilityIdentifiers:json Department DepartmentIdentifiers:json Room}"
-)
-
 // patientIdentifier is every identifier under which a patient was ever named, by any model. Identifiers that a message does not name stay.
 var patientIdentifier = newEntity(tableSpec{
 	name:    "patient_identifier",
