@@ -46,30 +46,59 @@ func (c *cli) serveCommand() *cobra.Command {
 func (c *cli) serve(cfg *config.Config, log *slog.Logger) error {
 	s := c.stopping(c.ctx, 2)
 	defer s.end()
-	ready := &readiness{}
-	admin, err := listenAdmin(cfg.Serve.Admin, ready)
+	ready, watch := &readiness{}, &watchers{}
+	admin, err := listenAdmin(cfg.Serve.Admin, ready, watch)
 	if err != nil {
 		return err
 	}
 	log.Info("listening", slog.String("admin", admin.addr))
-	err = c.serveWith(s, cfg, log, ready)
+	in, err := c.listenIntake(cfg, log, tellIntake(log, watch))
+	if err != nil {
+		return errors.Join(err, admin.close())
+	}
+	if in != nil {
+		log.Info("listening", slog.String("receivers", in.addr))
+	}
+	err = c.serveWith(s, cfg, log, ready, in)
 	if errors.Is(err, errInterrupted) || s.interrupted() && errors.Is(err, context.Canceled) {
 		err = nil
 	}
+	watch.close()
 	return errors.Join(err, admin.close())
 }
 
-// serveWith waits for Postgres, then runs the engine until a signal.
-func (c *cli) serveWith(s *stopping, cfg *config.Config, log *slog.Logger, ready *readiness) error {
+// serveWith waits for Postgres, then runs the engine until a signal. What is received is not accepted before, and not after.
+func (c *cli) serveWith(s *stopping, cfg *config.Config, log *slog.Logger, ready *readiness, in *intake) error {
 	w, closeAll, err := c.awaitWarehouse(s, cfg, log)
 	if err != nil || w == nil {
-		return err
+		return errors.Join(err, in.stop())
 	}
-	engine := job.NewEngine(job.Config{Warehouse: w, Jobs: c.planned(cfg, log, w), Holder: holder(), Log: log, Done: logRun(log)})
+	jc := job.Config{Warehouse: w, Jobs: c.planned(cfg, log, w), Holder: holder(), Log: log, Done: logRun(log)}
+	if in != nil {
+		b, err := in.open(w)
+		if err != nil {
+			return errors.Join(err, in.stop(), closeAll())
+		}
+		var closeQueues func()
+		jc.Drains, closeQueues = drains(cfg, b)
+		closeWarehouse := closeAll
+		closeAll = func() error { closeQueues(); b.Close(); return closeWarehouse() }
+	}
+	engine := job.NewEngine(jc)
 	ready.set(engine.Ready)
+	stopped, ended := make(chan error, 1), make(chan struct{})
+	go func() {
+		select {
+		case <-s.stop:
+		case <-s.ctx.Done():
+		case <-ended:
+		}
+		stopped <- in.stop()
+	}()
 	err = engine.Run(s.ctx, s.stop)
+	close(ended)
 	ready.set(nil)
-	return errors.Join(err, closeAll())
+	return errors.Join(err, <-stopped, closeAll())
 }
 
 // awaitWarehouse opens the warehouse, again and again while Postgres is away. A nil warehouse means that a signal came first.
@@ -139,7 +168,7 @@ type admin struct {
 	done   chan error
 }
 
-func listenAdmin(addr string, ready *readiness) (*admin, error) {
+func listenAdmin(addr string, ready *readiness, watch *watchers) (*admin, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, &extract.Error{
@@ -150,6 +179,7 @@ func listenAdmin(addr string, ready *readiness) (*admin, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })
 	mux.Handle("GET /readyz", ready)
+	mux.Handle("GET /watch/{name}", watch)
 	a := &admin{addr: l.Addr().String(), done: make(chan error, 1), server: &http.Server{
 		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10,
 	}}
