@@ -118,9 +118,9 @@ type execution struct {
 func (x *execution) work(ctx context.Context) error {
 	attempt := func() error { return x.attempt(ctx) }
 	err := x.guarded(attempt)
-	for done := int64(-1); err != nil && extract.KindOf(err) == extract.KindDrift && ctx.Err() == nil && x.anew(done); {
+	for last := (progress{-1, -1}); err != nil && extract.KindOf(err) == extract.KindDrift && ctx.Err() == nil && x.anew(last); {
 		x.log.Info("structure changed during the pull, starting again", slog.Any("error", err))
-		x.stale, done = true, x.event.Batches
+		x.stale, last = true, x.progress()
 		err = x.guarded(attempt)
 	}
 	if err != nil && ctx.Err() != nil {
@@ -129,10 +129,21 @@ func (x *execution) work(ctx context.Context) error {
 	return err
 }
 
+// progress is how far a run has come: batches loaded, and tables that the source has asked for.
+type progress struct{ batches, tables int64 }
+
+func (x *execution) progress() progress {
+	if x.source == nil {
+		return progress{batches: x.event.Batches}
+	}
+	return progress{x.event.Batches, int64(len(x.source.Tables))}
+}
+
 // anew reports whether a source whose structure changed is asked once more: the first time, and one that asks for tables as it
 // needs them whenever it has come further since.
-func (x *execution) anew(done int64) bool {
-	return done < 0 || x.source != nil && x.source.Partial && x.event.Batches > done
+func (x *execution) anew(last progress) bool {
+	now := x.progress()
+	return last.batches < 0 || x.source != nil && x.source.Partial && (now.batches > last.batches || now.tables > last.tables)
 }
 
 // guarded makes an error of a panic of a source or of ours: it fails this run, not the process. What was panicked with

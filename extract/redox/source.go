@@ -159,6 +159,9 @@ func (s *Source) next(ctx context.Context, handed []int64) decoded {
 	for len(s.rest) > 0 && !g.full() {
 		g.add(s.rest[0])
 		if g.absent {
+			if g.settled = g.settled[:len(g.settled)-1]; len(g.settled) > 0 {
+				break // what came before it has tables
+			}
 			return decoded{err: extract.Errorf(extract.KindDrift, "decode deliveries", "a model came for which there are no tables yet")}
 		}
 		s.rest = s.rest[1:]
