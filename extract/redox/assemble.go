@@ -20,6 +20,7 @@ const (
 type group struct {
 	known   map[*entity]bool // of the structure
 	types   []string         // patient id types, most trusted first
+	find    func(name string) *model
 	parser  parser
 	made    map[*table]*extract.Rows
 	open    *extract.Rows // while a row is being written
@@ -30,7 +31,7 @@ type group struct {
 }
 
 func newGroup(known map[*entity]bool, types []string) *group {
-	return &group{known: known, types: types, made: map[*table]*extract.Rows{}}
+	return &group{known: known, types: types, find: findModel, made: map[*table]*extract.Rows{}}
 }
 
 // rows are where rows of a table are collected.
@@ -89,7 +90,7 @@ func (g *group) decode(d *extract.Delivery) (extract.Outcome, string) {
 	if name == "" {
 		return extract.Rejected, reasonNoModel
 	}
-	known := findModel(name)
+	known := g.find(name)
 	if name != fhirModel {
 		switch eventOf(name, m.event) {
 		case unknownModel:

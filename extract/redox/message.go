@@ -70,14 +70,14 @@ func set(column, text string) also { return also{column: column, text: text} }
 // take is a column's value as a node of the message.
 func take(column string, n *node) also { return also{column: column, node: n} }
 
-// begin reads what all messages have in common. claimed are the members of the message that its model reads; what else there is goes
-// beside the row of the first thing.
+// begin reads what all messages have in common. claimed are the members of the message that its model reads, and "Meta.X" for those of
+// its Meta; what else there is goes beside the row of the first thing.
 func (m *message) begin(claimed ...string) {
 	for e := m.root.first; e != nil; e = e.next {
 		switch {
 		case e.empty() || slices.Contains(claimed, e.name):
 		case e.name == "Meta" && e.kind == '{':
-			m.meta(e)
+			m.meta(e, claimed)
 		default:
 			m.loose = append(m.loose, extra{e.name, e})
 		}
@@ -85,13 +85,13 @@ func (m *message) begin(claimed ...string) {
 }
 
 // meta looks at what the envelope says beyond what is stored of every delivery.
-func (m *message) meta(meta *node) {
+func (m *message) meta(meta *node, claimed []string) {
 	for e := meta.first; e != nil; e = e.next {
 		switch e.name {
 		case "DataModel", "EventType", "EventDateTime", "Test", "Source", "Destinations", "Logs", "Message", "Transmission", "FacilityCode":
 		default:
-			if !e.empty() {
-				m.loose = append(m.loose, extra{"Meta." + e.name, e})
+			if name := "Meta." + e.name; !e.empty() && !slices.Contains(claimed, name) {
+				m.loose = append(m.loose, extra{name, e})
 			}
 		}
 	}
@@ -123,7 +123,7 @@ func usable(key []string) string {
 	for _, part := range key {
 		size += len(part)
 		if strings.IndexByte(part, 0) >= 0 {
-			return "key holds a NUL character"
+			return "key holds a character that cannot be stored"
 		}
 	}
 	if size > keyBytes {

@@ -18,10 +18,10 @@ func columnName(path string) string {
 		c := s[i]
 		upper := c >= 'A' && c <= 'Z'
 		switch {
-		case c == '.' || c == '-' || c == ' ':
+		case parts(c):
 			b.WriteByte('_')
 			continue
-		case !upper || i == 0 || s[i-1] == '.':
+		case !upper || i == 0 || parts(s[i-1]):
 		case !isUpper(s[i-1]), i+1 < len(s) && s[i+1] >= 'a' && s[i+1] <= 'z':
 			b.WriteByte('_')
 		}
@@ -32,5 +32,8 @@ func columnName(path string) string {
 	}
 	return extract.PostgresName(b.String())
 }
+
+// parts reports whether a character stands between words.
+func parts(c byte) bool { return c == '.' || c == '-' || c == ' ' }
 
 func isUpper(c byte) bool { return c >= 'A' && c <= 'Z' }

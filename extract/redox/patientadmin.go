@@ -71,9 +71,9 @@ func decodePatientAdmin(m *message) {
 	p, v := m.object("Patient"), (*node)(nil)
 	if withVisit {
 		v = m.object("Visit")
-		m.begin("Patient", "Visit")
+		m.begin("Meta.CanceledEvent", "Patient", "Visit")
 	} else {
-		m.begin("Patient") // a visit that comes all the same is kept beside the patient
+		m.begin("Meta.CanceledEvent", "Patient") // a visit that comes all the same is kept beside the patient
 	}
 	anchor := m.anchor(identifiers(p.get("Identifiers")))
 	who := []also{set("patient_id_type", anchor.kind), set("patient_id", anchor.id)}

@@ -79,7 +79,7 @@ func decodeScheduling(m *message) {
 
 // decodeSlots reads a part of a schedule. Where nothing says of which push it is a part it is one by itself.
 func decodeSlots(m *message) {
-	m.begin("Slots")
+	m.begin("Meta.BatchID", "Meta.CurrentBatch", "Meta.TotalBatches", "Slots")
 	meta := m.root.get("Meta")
 	batch, part, parts := meta.get("BatchID").str(), meta.get("CurrentBatch").str(), meta.get("TotalBatches")
 	if batch == "" {

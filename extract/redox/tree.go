@@ -181,10 +181,14 @@ func (n *node) get(path ...string) *node {
 	return n
 }
 
-// str returns the text of a string, a number or a truth value, and "" for anything else and for text that no column can hold.
+// str returns the text of a string, a number or a truth value, and "" for anything else. Of a string that no column can hold it
+// returns a NUL, which makes it no key either.
 func (n *node) str() string {
-	if n == nil || n.unfit || n.kind == 'n' {
+	switch {
+	case n == nil || n.kind == 'n':
 		return ""
+	case n.unfit:
+		return "\x00"
 	}
 	return n.text
 }
