@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 
 	"github.com/spf13/cobra"
 
@@ -26,36 +27,56 @@ type finding struct {
 
 // checkCommand looks at everything that a run needs, and writes nothing.
 func (c *cli) checkCommand() *cobra.Command {
+	public := ""
 	cmd := c.reading(&cobra.Command{
-		Use:               "check [JOB...]",
-		Short:             "configuration, Postgres and every source: what is wrong and what to type next",
-		ValidArgsFunction: c.completeJobs,
+		Use:               "check [JOB|RECEIVER...]",
+		Short:             "configuration, Postgres, every source and receiver: what is wrong and what to type next",
+		ValidArgsFunction: c.completeAll,
 		RunE: func(_ *cobra.Command, args []string) error {
-			names, err := c.chosen(args, len(args) == 0)
-			if err != nil {
-				return err
-			}
-			return c.check(names)
+			return c.check(args, public)
 		},
 	})
+	cmd.Flags().StringVar(&public, "public", "", "also play Redox from outside: the URL by which it reaches this host, such as https://etl.example.edu")
 	return cmd
 }
 
-func (c *cli) check(names []string) error {
+func (c *cli) check(names []string, public string) error {
 	cfg, err := c.load()
 	if err != nil {
 		return err
+	}
+	jobs, receivers, err := picked(cfg, names)
+	if err != nil {
+		return err
+	}
+	var outside *url.URL
+	if public != "" {
+		if outside, err = publicBase(public); err != nil {
+			return err
+		}
 	}
 	log, err := c.logger(slog.LevelError)
 	if err != nil {
 		return err
 	}
-	all := []finding{{Subject: "configuration", What: "files", OK: true, Detail: fmt.Sprintf("%d files, %d jobs, no problem", len(cfg.Files), len(cfg.Jobs))}}
+	all := []finding{{
+		Subject: "configuration", What: "files", OK: true,
+		Detail: fmt.Sprintf("%d files, %d jobs, %d receivers, no problem", len(cfg.Files), len(cfg.Jobs), len(cfg.Receivers)),
+	}}
 	all = append(all, c.checkPostgres(c.ctx, cfg, log)...)
 	from := c.newSources(cfg, log, nil)
 	from.tries = 1 // somebody is waiting for the answer
-	for _, name := range names {
+	for _, name := range jobs {
 		all = append(all, c.checkJob(c.ctx, from, cfg.Jobs[name])...)
+	}
+	if len(receivers) > 0 {
+		all = append(all, c.checkListener(cfg)...)
+	}
+	for _, name := range receivers {
+		all = append(all, c.checkReceiver(c.ctx, cfg, cfg.Receivers[name])...)
+		if outside != nil {
+			all = append(all, c.playRedox(c.ctx, cfg.Receivers[name], outside)...)
+		}
 	}
 	if err := c.printFindings(all); err != nil {
 		return err
@@ -66,6 +87,24 @@ func (c *cli) check(names []string) error {
 		}
 	}
 	return nil
+}
+
+// picked tells the jobs from the receivers among the names that a verb was given; none stands for all of both.
+func picked(cfg *config.Config, names []string) (jobs, receivers []string, err error) {
+	if len(names) == 0 {
+		return cfg.Names(), cfg.ReceiverNames(), nil
+	}
+	for _, name := range names {
+		if _, err := one(cfg, []string{name}); err != nil {
+			return nil, nil, err
+		}
+		if cfg.Receivers[name] != nil {
+			receivers = append(receivers, name)
+		} else {
+			jobs = append(jobs, name)
+		}
+	}
+	return jobs, receivers, nil
 }
 
 func (c *cli) printFindings(all []finding) error {
@@ -128,15 +167,21 @@ func (c *cli) checkDatabase(ctx context.Context, cfg *config.Config, url string,
 			Next: "GRANT CREATE ON DATABASE to that role, or set ddl = \"plan\"",
 		})
 	}
-	return append(all, checkLedger(ctx, cfg, url, log))
+	ledger, current := checkLedger(ctx, cfg, url, log)
+	all = append(all, ledger)
+	if current && len(cfg.Receivers) > 0 {
+		all = append(all, c.checkKept(ctx, cfg, w)...)
+	}
+	return all
 }
 
-func checkLedger(ctx context.Context, cfg *config.Config, url string, log *slog.Logger) finding {
-	f := finding{Subject: "postgres", What: "ledger", OK: true}
+// checkLedger also says whether the ledger is of this version.
+func checkLedger(ctx context.Context, cfg *config.Config, url string, log *slog.Logger) (f finding, current bool) {
+	f = finding{Subject: "postgres", What: "ledger", OK: true}
 	state, err := migrations.Status(ctx, migrations.Config{URL: url, Log: log})
 	switch {
 	case err != nil:
-		return failed(f.Subject, f.What, err)
+		return failed(f.Subject, f.What, err), false
 	case state.Current():
 		f.Detail = fmt.Sprintf("schema syncd at version %d", state.Version)
 	case cfg.Postgres.DDL == string(load.Plan):
@@ -144,7 +189,7 @@ func checkLedger(ctx context.Context, cfg *config.Config, url string, log *slog.
 	default:
 		f.Detail = fmt.Sprintf("schema syncd will be brought from version %d to %d by the first sync", state.Version, state.Latest)
 	}
-	return f
+	return f, state.Current()
 }
 
 // checkJob asks the source everything short of records.

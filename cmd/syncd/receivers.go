@@ -17,11 +17,7 @@ type received struct {
 }
 
 // receivers makes all receivers of the configuration. One that lacks something is misconfigured, for itself alone.
-func (c *cli) receivers(cfg *config.Config, log *slog.Logger, keep interface {
-	redox.Inbox
-	auth.Store
-}, observe func(redox.Event),
-) []received {
+func (c *cli) receivers(cfg *config.Config, log *slog.Logger, keep keeper, observe func(redox.Event)) []received {
 	var all []received
 	for _, name := range cfg.ReceiverNames() {
 		r := cfg.Receivers[name]

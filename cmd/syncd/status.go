@@ -12,11 +12,11 @@ import (
 	"syncd/load"
 )
 
-// statusCommand prints one line per job: how it stands.
+// statusCommand prints one line per job and receiver: how it stands.
 func (c *cli) statusCommand() *cobra.Command {
 	return c.reading(&cobra.Command{
 		Use:   "status",
-		Short: "how every job stands: last run, verdict, freshness, rejects",
+		Short: "how every job and receiver stands: last run, verdict, freshness, rejects; what was pushed and what became of it",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			return c.withWarehouse(func(cfg *config.Config, w *load.Warehouse) error {
@@ -28,7 +28,11 @@ func (c *cli) statusCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return c.status(cfg, jobs, down)
+				facts, err := c.receiverFacts(w, jobs)
+				if err != nil {
+					return err
+				}
+				return c.status(cfg, jobs, down, c.receiverStatuses(cfg, facts))
 			})
 		},
 	})
@@ -43,7 +47,7 @@ type jobStatus struct {
 	Waiting string `json:"waiting,omitempty"`
 }
 
-func (c *cli) status(cfg *config.Config, known []load.Job, down []load.Outage) error {
+func (c *cli) status(cfg *config.Config, known []load.Job, down []load.Outage, receivers []receiverStatus) error {
 	g := &grid{head: []string{"job", "schema", "state", "verdict", "fresh", "rows", "rejects", "next", "note"}}
 	byName := map[string]load.Job{}
 	for _, j := range known {
@@ -59,7 +63,7 @@ func (c *cli) status(cfg *config.Config, known []load.Job, down []load.Outage) e
 		lines = append(lines, c.oneStatus(cfg, j))
 	}
 	for _, j := range known {
-		if _, left := byName[j.Job]; left {
+		if _, left := byName[j.Job]; left && !isDrain(cfg, j.Job) {
 			lines = append(lines, jobStatus{Job: j, Retired: true})
 		}
 	}
@@ -67,8 +71,38 @@ func (c *cli) status(cfg *config.Config, known []load.Job, down []load.Outage) e
 		lines[i].Waiting = waiting(lines[i].Job, down)
 		g.add(c.statusCells(lines[i])...)
 	}
-	g.value = lines
-	return g.print(c.Stdout, c.output)
+	return c.printStatus(g, lines, receivers)
+}
+
+// printStatus prints jobs and receivers: as JSON in one list, otherwise one below the other, as far as there are any.
+func (c *cli) printStatus(jobs *grid, lines []jobStatus, receivers []receiverStatus) error {
+	if c.output == "json" {
+		all := make([]any, 0, len(lines)+len(receivers))
+		for _, l := range lines {
+			all = append(all, l)
+		}
+		for _, r := range receivers {
+			all = append(all, r)
+		}
+		return (&grid{value: all}).print(c.Stdout, c.output)
+	}
+	parts := []*grid{jobs}
+	if len(receivers) > 0 {
+		parts = append(parts, c.receiverGrid(receivers), c.feedGrid(receivers))
+	}
+	printed := 0
+	for _, g := range parts {
+		if len(g.rows) == 0 && (g != jobs || len(receivers) > 0) {
+			continue
+		}
+		if printed++; printed > 1 {
+			fmt.Fprintln(c.Stdout)
+		}
+		if err := g.print(c.Stdout, c.output); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // waiting says what a job waits for, if it does.
