@@ -62,7 +62,7 @@ func (g *secretGrant) client(_ context.Context, r *http.Request, p params) (id, 
 	wrong := &oauthError{
 		status: http.StatusUnauthorized, code: "invalid_client", reason: "client id or secret is wrong", challenge: `Basic realm="syncd"`,
 	}
-	sent, err := credentials(r, p)
+	sent, err := shownBy(r, p)
 	if err != nil {
 		return "", "", err
 	}
@@ -83,9 +83,9 @@ func (g *secretGrant) client(_ context.Context, r *http.Request, p params) (id, 
 // credential is an id and a secret that a client showed.
 type credential struct{ id, secret string }
 
-// credentials collects what a request shows, in Basic or in its body. Inside Basic both are form-encoded, but there are clients
+// shownBy collects what a request shows, in Basic or in its body. Inside Basic both are form-encoded, but there are clients
 // that send them as they are: either reading may be right. Where both places are used they have to agree.
-func credentials(r *http.Request, p params) ([]credential, error) {
+func shownBy(r *http.Request, p params) ([]credential, error) {
 	var sent []credential
 	if id, password, ok := r.BasicAuth(); ok {
 		sent = append(sent, credential{id, password})
