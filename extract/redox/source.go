@@ -28,6 +28,8 @@ type Source struct {
 	config SourceConfig
 	known  map[*entity]bool
 	rest   []*extract.Delivery // taken, and not decoded yet
+
+	taken, bytes int64 // times that deliveries were taken, and their bytes
 }
 
 // NewSource makes a source of what a queue holds.
@@ -72,9 +74,9 @@ func (s *Source) Pull(ctx context.Context, _ extract.Since, yield func(*extract.
 		case next.err != nil:
 			return nil, next.err
 		case s.ended():
-			return proof(done), nil
+			return s.proof(done), nil
 		case next.batch == nil && s.config.Once:
-			return proof(done), nil
+			return s.proof(done), nil
 		case next.batch == nil:
 			if err := s.wait(ctx); err != nil {
 				return nil, err
@@ -100,8 +102,8 @@ func (s *Source) Pull(ctx context.Context, _ extract.Since, yield func(*extract.
 }
 
 // proof says how much was taken: all of it is settled in the transactions of its rows.
-func proof(done int64) *extract.Proof {
-	return &extract.Proof{Pushed: true, Taken: done, AfterAt: time.Now()}
+func (s *Source) proof(done int64) *extract.Proof {
+	return &extract.Proof{Pushed: true, Taken: done, AfterAt: time.Now(), Requests: s.taken, Bytes: s.bytes}
 }
 
 func (s *Source) ended() bool {
@@ -151,6 +153,10 @@ func (s *Source) next(ctx context.Context, handed []int64) decoded {
 			return decoded{err: err}
 		}
 		s.rest = taken
+		s.taken++
+		for _, d := range taken {
+			s.bytes += int64(len(d.Body))
+		}
 	}
 	if len(s.rest) == 0 {
 		return decoded{}

@@ -157,31 +157,23 @@ func checkBatch(t *testing.T, declared map[*extract.Table]bool, b *extract.Batch
 	if b.Vanished && b.Scope == nil {
 		t.Error("a batch of vanished keys has no scope")
 	}
-	keys := map[string]bool{}
-	if b.Scope != nil {
-		if b.Scope.Reason == "" {
-			t.Error("a scope has no reason")
-		}
-		for _, table := range b.Scope.Tables {
-			if !declared[table] {
-				t.Errorf("a scope names table %s, which was not declared", table.Name)
-			}
-		}
-		for _, key := range b.Scope.Keys {
-			if len(key) != b.Scope.Width {
-				t.Errorf("a key of the scope has %d columns, want %d", len(key), b.Scope.Width)
-			}
-			keys[extract.JoinKey(key...)] = true
-		}
-		if len(keys) != len(b.Scope.Keys) {
-			t.Errorf("%d of %d keys of a scope stand twice", len(b.Scope.Keys)-len(keys), len(b.Scope.Keys))
+	if b.Scope == nil && len(b.Further) > 0 {
+		t.Error("further scopes stand beside none")
+	}
+	in := map[*extract.Table]*scope{}
+	for _, s := range append([]*extract.Scope{b.Scope}, b.Further...) {
+		if s != nil {
+			checkScope(t, declared, s, in)
 		}
 	}
 	for _, rows := range b.Rows {
 		if !declared[rows.Table] {
 			t.Errorf("a batch has rows of table %s, which was not declared", rows.Table.Name)
 		}
-		checkRows(t, b.Scope, keys, rows)
+		if b.Scope != nil && rows.Len() > 0 && in[rows.Table] == nil && rows.Table.Side != extract.History {
+			t.Errorf("rows of table %s stand outside of the tables of the scope", rows.Table.Name)
+		}
+		checkRows(t, in[rows.Table], rows)
 	}
 	for _, r := range b.Rejects {
 		if r.Rule == "" || !declared[r.Table] {
@@ -190,13 +182,46 @@ func checkBatch(t *testing.T, declared map[*extract.Table]bool, b *extract.Batch
 	}
 }
 
+// scope is a scope with its keys.
+type scope struct {
+	*extract.Scope
+	keys map[string]bool
+}
+
+// checkScope looks at one scope of a batch, and notes which tables are in it.
+func checkScope(t *testing.T, declared map[*extract.Table]bool, s *extract.Scope, in map[*extract.Table]*scope) {
+	t.Helper()
+	if s.Reason == "" {
+		t.Error("a scope has no reason")
+	}
+	if s.Versions != nil && len(s.Versions) != len(s.Keys) {
+		t.Errorf("a scope has %d versions for %d keys", len(s.Versions), len(s.Keys))
+	}
+	known := &scope{s, map[string]bool{}}
+	for _, table := range s.Tables {
+		if !declared[table] {
+			t.Errorf("a scope names table %s, which was not declared", table.Name)
+		}
+		if in[table] != nil {
+			t.Errorf("table %s is in two scopes of a batch", table.Name)
+		}
+		in[table] = known
+	}
+	for _, key := range s.Keys {
+		if len(key) != s.Width {
+			t.Errorf("a key of the scope has %d columns, want %d", len(key), s.Width)
+		}
+		known.keys[extract.JoinKey(key...)] = true
+	}
+	if len(known.keys) != len(s.Keys) {
+		t.Errorf("%d of %d keys of a scope stand twice", len(s.Keys)-len(known.keys), len(s.Keys))
+	}
+}
+
 // checkRows looks at the rows of one table: cells are canonical, keys are whole, apart, and inside the scope.
-func checkRows(t *testing.T, scope *extract.Scope, keys map[string]bool, rows *extract.Rows) {
+func checkRows(t *testing.T, in *scope, rows *extract.Rows) {
 	t.Helper()
 	table := rows.Table
-	if scope != nil && rows.Len() > 0 && !slices.Contains(scope.Tables, table) {
-		t.Errorf("rows of table %s stand outside of the tables of the scope", table.Name)
-	}
 	seen := map[string]bool{}
 	for i := range rows.Len() {
 		var key []string
@@ -220,7 +245,7 @@ func checkRows(t *testing.T, scope *extract.Scope, keys map[string]bool, rows *e
 			t.Errorf("table %s: a key stands twice in a batch", table.Name)
 		}
 		seen[joined] = true
-		if scope != nil && scope.Width > 0 && !keys[extract.JoinKey(key[:scope.Width]...)] {
+		if in != nil && in.Width > 0 && !in.keys[extract.JoinKey(key[:in.Width]...)] {
 			t.Errorf("table %s: a row lies outside of the scope of its batch", table.Name)
 		}
 	}
