@@ -10,7 +10,7 @@ type model struct {
 // models are those that have tables.
 func models() []*model {
 	return []*model{
-		patientAdmin,
+		patientAdmin, scheduling, surgicalScheduling, orders, results, notes, media, medications,
 		fhir,
 	}
 }
