@@ -28,7 +28,7 @@ func (c *cli) fakeCommand() *cobra.Command {
 	redcap.Flags().StringVar(&recorded, "recorded", "", "serve a recorded project: a folder, a whole-project JSON or a project XML")
 	redcap.Flags().IntVar(&records, "records", 1000, "records of the classic project")
 	redcap.Flags().DurationVar(&latency, "latency", 0, "wait before each answer, such as 2s: a slow server")
-	parent.AddCommand(redcap)
+	parent.AddCommand(redcap, c.fakeRedoxCommand())
 	return parent
 }
 

@@ -241,7 +241,7 @@ func (s *Sender) attempt(ctx context.Context, m *Message, try int) (*Attempt, er
 	}
 	a := &Attempt{Message: m, Try: try}
 	a.Status, _, a.Err = s.post(ctx, m.Body)
-	if ctx.Err() != nil {
+	if a.Status == 0 && ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
 	a.Lost = a.Status != 0 && s.luck(m, try).of(s.config.LoseReplies)
