@@ -1,11 +1,9 @@
 package extract
 
 import (
-	"crypto/sha256"
 	"iter"
 	"slices"
 	"sort"
-	"strconv"
 	"strings"
 	"unsafe"
 )
@@ -53,19 +51,16 @@ func (s *KeySet) Has(key string) bool {
 	return i < len(s.at) && s.key(s.at[i]) == key
 }
 
-// Digest is the sha256 of a sorted set: of each key its length in bytes, in decimal, a colon and the key. Sets are equal
-// where their digests are.
-func (s *KeySet) Digest() [sha256.Size]byte {
-	h, buf := sha256.New(), make([]byte, 0, 4<<10)
-	for key := range s.All() {
-		buf = append(append(strconv.AppendInt(buf, int64(len(key)), 10), ':'), key...)
-		if len(buf) > 2<<10 {
-			h.Write(buf)
-			buf = buf[:0]
+// Place returns where key is in a sorted set, and whether it is there. The place of the key that was asked for before and the
+// one after it are looked at first: keys that are asked for in order are found at once.
+func (s *KeySet) Place(key []byte, before int) (int, bool) {
+	for i := max(before, 0); i < min(before+2, s.Len()); i++ {
+		if s.At(i) == string(key) {
+			return i, true
 		}
 	}
-	h.Write(buf)
-	return [sha256.Size]byte(h.Sum(nil))
+	i := sort.Search(s.Len(), func(i int) bool { return s.At(i) >= string(key) })
+	return i, i < s.Len() && s.At(i) == string(key)
 }
 
 // All yields the keys in order.

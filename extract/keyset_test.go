@@ -31,8 +31,16 @@ func TestKeySetIsASetInByteOrder(t *testing.T) {
 				t.Fatalf("key %d is %q, want %q", i, s.At(i), k)
 			}
 		}
-		if other := rapid.String().Draw(t, "other"); s.Has(other) != model[other] {
+		other := rapid.String().Draw(t, "other")
+		if s.Has(other) != model[other] {
 			t.Fatalf("Has(%q) = %v", other, s.Has(other))
+		}
+		before := rapid.IntRange(-1, len(want)+1).Draw(t, "before") // any hint leads to the same place
+		for _, k := range append(want, other) {
+			place, known := slices.BinarySearch(want, k)
+			if at, ok := s.Place([]byte(k), before); ok != known || ok && at != place {
+				t.Fatalf("Place(%q, %d) = %d, %v; want %d, %v", k, before, at, ok, place, known)
+			}
 		}
 	})
 }
@@ -41,6 +49,9 @@ func TestNilKeySetIsEmpty(t *testing.T) {
 	var s *KeySet
 	if s.Len() != 0 || s.Has("") || len(slices.Collect(s.All())) != 0 {
 		t.Error("a nil set holds something")
+	}
+	if _, ok := s.Place([]byte(""), 0); ok {
+		t.Error("a nil set has a place")
 	}
 }
 

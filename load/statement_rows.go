@@ -228,11 +228,13 @@ func selectFirstKeysOnce(t *table) string {
 	return "SELECT DISTINCT " + first + "::text COLLATE \"C\" FROM " + name(t.schema, t.name) + " AS t ORDER BY 1"
 }
 
-// countFirstKeys counts the distinct values of the first key column; digestFirstKeys makes KeySet.Digest of them.
-func countFirstKeys(t *table) string { return "SELECT count(*) FROM " + firstKeys(t) }
-
-func digestFirstKeys(t *table) string {
-	return "SELECT sha256(convert_to(coalesce(string_agg(octet_length(k)::text || ':' || k, '' ORDER BY k), ''), 'UTF8')) FROM " + firstKeys(t)
+// allFirstKeys reads the distinct values of the first key column as text, in no order.
+func allFirstKeys(t *table) string {
+	distinct := "DISTINCT "
+	if len(t.keys()) == 1 {
+		distinct = ""
+	}
+	return "SELECT " + distinct + "t." + ident(t.keys()[0].name) + "::text FROM " + name(t.schema, t.name) + " AS t"
 }
 
 // selectValues reads a page of keys and values of a text column, in bytewise order of the key, after $1.
@@ -242,18 +244,9 @@ func selectValues(t *table, column string) string {
 		" > $1::text) ORDER BY " + key + " LIMIT $2"
 }
 
-// digestValues makes KeySet.Digest of all pairs of key and value; a NUL, which joins them, is in no text.
-func digestValues(t *table, column string) string {
-	return "SELECT sha256(coalesce(string_agg(convert_to((octet_length(k) + 1 + octet_length(v))::text || ':' || k, 'UTF8') || '\\x00'::bytea || convert_to(v, 'UTF8'), ''::bytea ORDER BY k), ''::bytea)) FROM (SELECT t." +
-		ident(t.keys()[0].name) + " AS k, coalesce(t." + ident(column) + ", '') AS v FROM " + name(t.schema, t.name) + " AS t) AS pairs"
-}
-
-func firstKeys(t *table) string {
-	distinct := "DISTINCT "
-	if len(t.keys()) == 1 {
-		distinct = ""
-	}
-	return "(SELECT " + distinct + "t." + ident(t.keys()[0].name) + " AS k FROM " + name(t.schema, t.name) + " AS t) AS keys"
+// allValues reads all keys, each with its value of a text column, in no order.
+func allValues(t *table, column string) string {
+	return "SELECT t." + ident(t.keys()[0].name) + ", coalesce(t." + ident(column) + ", '') FROM " + name(t.schema, t.name) + " AS t"
 }
 
 // countKeys counts the live records of a table by its first width key columns.

@@ -1,7 +1,6 @@
 package load
 
 import (
-	"bytes"
 	"context"
 
 	"github.com/jackc/pgx/v5"
@@ -47,10 +46,7 @@ func (h holdings) Keys(ctx context.Context, t *extract.Table, yield func(key str
 	}
 }
 
-// digestLimit is how many keys one digest covers: Postgres makes one text of them, of at most 1 GB.
-const digestLimit = 10_000_000
-
-// Same compares digests, so that the keys themselves stay where they are.
+// Same holds each stored key against the set as it comes in: Postgres sorts nothing, and nothing is kept.
 func (h holdings) Same(ctx context.Context, t *extract.Table, keys *extract.KeySet) (bool, error) {
 	sh, err := h.r.tables.of(t)
 	if err != nil {
@@ -59,17 +55,28 @@ func (h holdings) Same(ctx context.Context, t *extract.Table, keys *extract.KeyS
 	if !sh.t.exists || len(sh.t.primary) == 0 {
 		return keys.Len() == 0, nil
 	}
-	if sh.t.keys()[0].typ != extract.Text || keys.Len() > digestLimit {
-		return h.sameByKeys(ctx, t, keys)
+	same, err := h.same(ctx, allFirstKeys(sh.t), keys)
+	return same, fault("compare keys of "+sh.t.String(), err)
+}
+
+// same reports whether the rows of a query, of which no two are alike, are exactly those of a set, their columns joined.
+func (h holdings) same(ctx context.Context, sql string, set *extract.KeySet) (bool, error) {
+	rows, err := h.r.w.pool.Query(ctx, sql)
+	if err != nil {
+		return false, err
 	}
-	var n int64
-	if err := h.r.w.pool.QueryRow(ctx, countFirstKeys(sh.t)).Scan(&n); err != nil || n != int64(keys.Len()) {
-		return false, fault("count keys of "+sh.t.String(), err)
+	defer rows.Close()
+	var key []byte
+	found, at := 0, 0
+	for rows.Next() {
+		key = joinParts(key[:0], rows.RawValues())
+		place, known := set.Place(key, at)
+		if !known {
+			return false, nil
+		}
+		found, at = found+1, place
 	}
-	var digest []byte
-	err = h.r.w.pool.QueryRow(ctx, digestFirstKeys(sh.t)).Scan(&digest)
-	want := keys.Digest()
-	return bytes.Equal(digest, want[:]), fault("compare keys of "+sh.t.String(), err)
+	return found == set.Len(), rows.Err()
 }
 
 // Values reads page by page, as Keys does.
@@ -101,7 +108,7 @@ func (h holdings) Values(ctx context.Context, t *extract.Table, column string, y
 	}
 }
 
-// SameValues compares digests of pairs of key and value.
+// SameValues does with pairs of key and value what Same does with keys.
 func (h holdings) SameValues(ctx context.Context, t *extract.Table, column string, pairs *extract.KeySet) (bool, error) {
 	sh, err := h.valued(t, column)
 	if err != nil {
@@ -110,18 +117,8 @@ func (h holdings) SameValues(ctx context.Context, t *extract.Table, column strin
 	if sh == nil {
 		return pairs.Len() == 0, nil
 	}
-	if pairs.Len() > digestLimit {
-		stored := new(extract.KeySet)
-		if err := h.Values(ctx, t, column, func(k, v string) error { stored.Add(extract.JoinKey(k, v)); return nil }); err != nil {
-			return false, err
-		}
-		stored.Sort()
-		return stored.Digest() == pairs.Digest(), nil
-	}
-	var digest []byte
-	err = h.r.w.pool.QueryRow(ctx, digestValues(sh.t, sh.t.at(column))).Scan(&digest)
-	want := pairs.Digest()
-	return bytes.Equal(digest, want[:]), fault("compare "+column+" of "+sh.t.String(), err)
+	same, err := h.same(ctx, allValues(sh.t, sh.t.at(column)), pairs)
+	return same, fault("compare "+column+" of "+sh.t.String(), err)
 }
 
 // valued finds a table whose key is one text column and that has the column; nil where nothing is stored of it.
@@ -134,15 +131,6 @@ func (h holdings) valued(t *extract.Table, column string) (*shape, error) {
 		return nil, extract.Errorf(extract.KindInternal, "read values", "%s has no key of one text column, or %s is not text", sh.t, column)
 	}
 	return sh, nil
-}
-
-func (h holdings) sameByKeys(ctx context.Context, t *extract.Table, keys *extract.KeySet) (bool, error) {
-	stored := new(extract.KeySet)
-	if err := h.Keys(ctx, t, func(key string) error { stored.Add(key); return nil }); err != nil {
-		return false, err
-	}
-	stored.Sort()
-	return stored.Digest() == keys.Digest(), nil
 }
 
 // once reads keys that are not text in one answer, before any is handed out.

@@ -10,7 +10,7 @@ import (
 	"syncd/extract"
 )
 
-func TestStoredValuesComeByKeyAndAreComparedByDigest(t *testing.T) {
+func TestStoredValuesComeByKeyAndAreComparedWithPairs(t *testing.T) {
 	t.Parallel()
 	w := warehouse(t)
 	record, visits := clinicTables()

@@ -107,7 +107,7 @@ func (p *pull) wanted() *extract.KeySet {
 	return want
 }
 
-// compareList finds how the list differs from what is stored. It asks Postgres for a digest first.
+// compareList finds how the list differs from what is stored; as a rule it does not.
 func (p *pull) compareList(ctx context.Context, stored extract.Stored) error {
 	same, err := stored.Same(ctx, p.model.record, p.before.ids)
 	if err != nil {

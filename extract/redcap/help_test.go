@@ -159,7 +159,7 @@ func (s *store) Same(ctx context.Context, t *extract.Table, keys *extract.KeySet
 	stored := new(extract.KeySet)
 	err := s.Keys(ctx, t, func(key string) error { stored.Add(key); return nil })
 	stored.Sort()
-	return stored.Digest() == keys.Digest(), err
+	return slices.Equal(slices.Collect(stored.All()), slices.Collect(keys.All())), err
 }
 
 func (s *store) Values(ctx context.Context, t *extract.Table, column string, yield func(key, value string) error) error {
@@ -170,7 +170,7 @@ func (s *store) SameValues(ctx context.Context, t *extract.Table, column string,
 	stored := new(extract.KeySet)
 	err := s.Values(ctx, t, column, func(key, value string) error { stored.Add(extract.JoinKey(key, value)); return nil })
 	stored.Sort()
-	return stored.Digest() == pairs.Digest(), err
+	return slices.Equal(slices.Collect(stored.All()), slices.Collect(pairs.All())), err
 }
 
 func (s *store) Cells(_ context.Context, t *extract.Table, keys, columns []string, yield func([]string) error) error {

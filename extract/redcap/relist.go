@@ -2,7 +2,6 @@ package redcap
 
 import (
 	"context"
-	"sort"
 	"strings"
 
 	"syncd/extract"
@@ -27,7 +26,7 @@ func (s *Source) listAgain(ctx context.Context, where string, first *idList) (*i
 		l.out, l.refused, l.rejects = new(extract.KeySet), map[string]int{}, nil
 	}, func(row *idRow) bool {
 		raw := row.id
-		switch i, ok := placeOf(first.ids, raw, at); {
+		switch i, ok := first.ids.Place(raw, at); {
 		case ok:
 			at, seen[i] = i, true
 		case first.out.Has(string(raw)):
@@ -68,18 +67,6 @@ func (s *Source) listAgain(ctx context.Context, where string, first *idList) (*i
 		l.ids.Sort()
 	}
 	return l, d, nil
-}
-
-// placeOf finds an id in a sorted set. Rows of one record follow each other, and lists are often in order: the place of
-// the row before and the one after it are looked at first.
-func placeOf(ids *extract.KeySet, raw []byte, before int) (int, bool) {
-	for i := max(before, 0); i < min(before+2, ids.Len()); i++ {
-		if ids.At(i) == string(raw) {
-			return i, true
-		}
-	}
-	i := sort.Search(ids.Len(), func(i int) bool { return ids.At(i) >= string(raw) })
-	return i, i < ids.Len() && ids.At(i) == string(raw)
 }
 
 // dropNewTwins refuses new ids that differ in case only from one of the first list: which of the two the server
