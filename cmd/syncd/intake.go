@@ -87,7 +87,7 @@ func (c *cli) listenIntake(cfg *config.Config, log *slog.Logger, observe func(re
 
 // tellIntake hands requests to those who watch, and writes a line where somebody has to look: we could not judge or keep, or did
 // not let in who came.
-func tellIntake(log *slog.Logger, watch *watchers) func(redox.Event) {
+func tellIntake(log *slog.Logger, watch *watchers, tally *redox.Tally) func(redox.Event) {
 	var quiet struct {
 		sync.Mutex
 		of map[string]time.Time
@@ -95,6 +95,7 @@ func tellIntake(log *slog.Logger, watch *watchers) func(redox.Event) {
 	quiet.of = map[string]time.Time{}
 	return func(e redox.Event) {
 		watch.observe(e)
+		tally.Observe(e)
 		if e.Receiver == "" || e.Kind != redox.KindUnavailable && e.Kind != redox.KindRefused && e.Kind != redox.KindMalformed {
 			return
 		}

@@ -12,9 +12,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"syncd/extract"
+	"syncd/extract/redox"
 	"syncd/internal/config"
 	"syncd/job"
 	"syncd/load"
+	"syncd/ops"
 )
 
 const (
@@ -46,20 +48,21 @@ func (c *cli) serveCommand() *cobra.Command {
 func (c *cli) serve(cfg *config.Config, log *slog.Logger) error {
 	s := c.stopping(c.ctx, 2)
 	defer s.end()
-	ready, watch := &readiness{}, &watchers{}
-	admin, err := listenAdmin(cfg.Serve.Admin, ready, watch)
+	ready, watch, tally, metrics := &readiness{}, &watchers{}, &redox.Tally{}, ops.NewMetrics(log)
+	admin, err := listenAdmin(cfg.Serve.Admin, map[string]http.Handler{"/readyz": ready, "/watch/{name}": watch, "/metrics": metrics})
 	if err != nil {
 		return err
 	}
 	log.Info("listening", slog.String("admin", admin.addr))
-	in, err := c.listenIntake(cfg, log, tellIntake(log, watch))
+	in, err := c.listenIntake(cfg, log, tellIntake(log, watch, tally))
 	if err != nil {
 		return errors.Join(err, admin.close())
 	}
 	if in != nil {
 		log.Info("listening", slog.String("receivers", in.addr))
+		metrics.Add(tellTally(tally))
 	}
-	err = c.serveWith(s, cfg, log, ready, in)
+	err = c.serveWith(s, cfg, log, daemonParts{ready, metrics, in})
 	if errors.Is(err, errInterrupted) || s.interrupted() && errors.Is(err, context.Canceled) {
 		err = nil
 	}
@@ -67,8 +70,16 @@ func (c *cli) serve(cfg *config.Config, log *slog.Logger) error {
 	return errors.Join(err, admin.close())
 }
 
+// daemonParts is what is there before the warehouse is.
+type daemonParts struct {
+	ready   *readiness
+	metrics *ops.Metrics
+	in      *intake // nil where there are no receivers
+}
+
 // serveWith waits for Postgres, then runs the engine until a signal. What is received is not accepted before, and not after.
-func (c *cli) serveWith(s *stopping, cfg *config.Config, log *slog.Logger, ready *readiness, in *intake) error {
+func (c *cli) serveWith(s *stopping, cfg *config.Config, log *slog.Logger, d daemonParts) error {
+	in, ready := d.in, d.ready
 	w, closeAll, err := c.awaitWarehouse(s, cfg, log)
 	if err != nil || w == nil {
 		return errors.Join(err, in.stop())
@@ -79,6 +90,7 @@ func (c *cli) serveWith(s *stopping, cfg *config.Config, log *slog.Logger, ready
 		if err != nil {
 			return errors.Join(err, in.stop(), closeAll())
 		}
+		d.metrics.Add(tellReceivers(w, cfg.ReceiverNames(), c.Now))
 		var closeQueues func()
 		jc.Drains, closeQueues = drains(cfg, b)
 		closeWarehouse := closeAll
@@ -168,7 +180,7 @@ type admin struct {
 	done   chan error
 }
 
-func listenAdmin(addr string, ready *readiness, watch *watchers) (*admin, error) {
+func listenAdmin(addr string, pages map[string]http.Handler) (*admin, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, &extract.Error{
@@ -178,8 +190,9 @@ func listenAdmin(addr string, ready *readiness, watch *watchers) (*admin, error)
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })
-	mux.Handle("GET /readyz", ready)
-	mux.Handle("GET /watch/{name}", watch)
+	for path, page := range pages {
+		mux.Handle("GET "+path, page)
+	}
 	a := &admin{addr: l.Addr().String(), done: make(chan error, 1), server: &http.Server{
 		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10,
 	}}

@@ -101,13 +101,18 @@ func (t *Tally) Observe(e Event) {
 	if e.Test || e.Kind != KindPush && e.Kind != KindDuplicate && e.Kind != KindQuery {
 		return
 	}
-	key := modelKey{e.Receiver, "other"}
-	if e.Model == fhirModel || eventOf(e.Model, e.EventType) != unknownModel {
-		key.model = e.Model
-	}
+	key := modelKey{e.Receiver, KnownModel(e.Model)}
 	if e.At.After(t.last[key]) {
 		t.last[key] = e.At
 	}
+}
+
+// KnownModel returns the name of a model that there is, and "other" for what a sender made up: labels need a bound.
+func KnownModel(model string) string {
+	if model == fhirModel || eventOf(model, "") != unknownModel {
+		return model
+	}
+	return "other"
 }
 
 // Snapshot returns what was counted so far.
