@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -94,10 +95,7 @@ func (c *cli) rejects(w *load.Warehouse, name string) error {
 		lines = append(lines, rejectLine{r.Job, "row", where, false, string(extract.Rejected), r.Rule, r.Count, stamp(r.FirstAt), stamp(r.LastAt)})
 	}
 	for _, d := range deliveries {
-		where := printable(d.Model + "/" + d.EventType)
-		if where == "/" {
-			where = ""
-		}
+		where := strings.Trim(printable(d.Model+"/"+d.EventType), "/")
 		lines = append(lines, rejectLine{d.Receiver, "delivery", where, d.Test, d.State, d.Reason, d.Count, stamp(d.FirstAt), stamp(d.LastAt)})
 	}
 	g := &grid{head: []string{"of", "what", "where", "state", "reason", "count", "first", "last"}, value: lines}

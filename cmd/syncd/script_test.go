@@ -50,6 +50,9 @@ func TestScripts(t *testing.T) {
 			"psql":        runPsql,
 			"role":        makeRole,
 			"same-tables": sameTables,
+			"daemon":      runDaemon,
+			"push":        push,
+			"await":       await,
 		},
 	})
 }
@@ -59,6 +62,7 @@ type world struct {
 	fake     *redcap.Server
 	projects map[string]*redcap.Project
 	url      string
+	daemon   *daemon
 }
 
 type worldKey struct{}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// daemon is the `syncd serve` of a script.
+type daemon struct {
+	cmd  *exec.Cmd
+	log  bytes.Buffer
+	done chan struct{}
+}
+
+// runDaemon starts `syncd serve` on ports of its own, writes its addresses into jobs.toml where that said 127.0.0.1:0, and sets
+// RECEIVERS to where it receives: daemon start. `daemon stop` ends it and checks that it ended well; `daemon quiet TEXT` checks
+// that its log does not hold a text.
+func runDaemon(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: daemon start|stop|quiet TEXT")
+	}
+	w := of(ts)
+	switch args[0] {
+	case "start":
+		w.daemon = startDaemon(ts)
+		ts.Defer(func() { w.daemon.kill() })
+	case "stop":
+		ts.Check(w.daemon.cmd.Process.Signal(syscall.SIGTERM))
+		<-w.daemon.done
+		if code := w.daemon.cmd.ProcessState.ExitCode(); code != 0 {
+			ts.Fatalf("the daemon ended with %d:\n%s", code, w.daemon.log.String())
+		}
+	case "quiet":
+		if strings.Contains(w.daemon.log.String(), args[1]) {
+			ts.Fatalf("the log of the daemon holds what it may not")
+		}
+	}
+}
+
+func (d *daemon) kill() {
+	select {
+	case <-d.done:
+	default:
+		_ = d.cmd.Process.Kill()
+		<-d.done
+	}
+}
+
+func startDaemon(ts *testscript.TestScript) *daemon {
+	self, err := os.Executable()
+	ts.Check(err)
+	d := &daemon{cmd: exec.Command(self, "--log-format", "json", "serve"), done: make(chan struct{})}
+	d.cmd.Args[0] = "syncd"
+	d.cmd.Dir = ts.MkAbs(".")
+	d.cmd.Env = append(os.Environ(), "DATABASE_URL="+ts.Getenv("DATABASE_URL"), "REDOX_SECRET="+ts.Getenv("REDOX_SECRET"))
+	stderr, err := d.cmd.StderrPipe()
+	ts.Check(err)
+	ts.Check(d.cmd.Start())
+	lines := bufio.NewScanner(stderr)
+	var said struct{ Admin, Receivers string }
+	for said.Receivers == "" && lines.Scan() {
+		d.log.Write(append(lines.Bytes(), '\n'))
+		ts.Check(json.Unmarshal(lines.Bytes(), &said))
+		if said.Admin != "" {
+			replaceIn(ts, `admin = "127.0.0.1:0"`, `admin = "`+said.Admin+`"`)
+			said.Admin = ""
+		}
+	}
+	go func() {
+		for lines.Scan() {
+			d.log.Write(append(lines.Bytes(), '\n'))
+		}
+		_ = d.cmd.Wait()
+		close(d.done)
+	}()
+	if said.Receivers == "" {
+		<-d.done
+		ts.Fatalf("the daemon did not listen:\n%s", d.log.String())
+	}
+	ts.Setenv("RECEIVERS", "http://"+said.Receivers)
+	return d
+}
+
+func replaceIn(ts *testscript.TestScript, old, text string) {
+	path := ts.MkAbs("jobs.toml")
+	data, err := os.ReadFile(path)
+	ts.Check(err)
+	ts.Check(os.WriteFile(path, bytes.Replace(data, []byte(old), []byte(text), 1), 0o600))
+}
+
+// push posts a file as Redox does and checks the status: push STATUS URL TOKEN FILE.
+func push(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 4 {
+		ts.Fatalf("usage: push STATUS URL TOKEN FILE")
+	}
+	r, err := http.NewRequest(http.MethodPost, args[1], strings.NewReader(ts.ReadFile(args[3])))
+	ts.Check(err)
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Verification-Token", args[2])
+	r.Header.Set("Authorization", "Bearer "+args[2])
+	reply, err := http.DefaultClient.Do(r)
+	ts.Check(err)
+	text, _ := io.ReadAll(reply.Body)
+	reply.Body.Close()
+	if got := strconv.Itoa(reply.StatusCode); got != args[0] {
+		ts.Fatalf("POST %s: status %s, want %s: %s", args[1], got, args[0], text)
+	}
+}
+
+// await asks until a query answers with a value: await QUERY VALUE.
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: await QUERY VALUE")
+	}
+	for end := time.Now().Add(time.Minute); ; {
+		got := query(ts, args[0])
+		switch {
+		case got == args[1]:
+			return
+		case time.Now().After(end):
+			ts.Fatalf("%s: got %s, want %s", args[0], got, args[1])
+		}
+	}
+}
