@@ -14,17 +14,27 @@ import (
 
 // The metrics of receivers. Senders and event types are no labels: there is no bound to them.
 var (
-	intakeRequests = &ops.Family{Name: "intake_requests_total", Help: "Requests to receivers by what they were and how they were answered, since the start of the process.",
-		Labels: []string{"receiver", "kind", "status"}, Counter: true}
-	intakeLast = &ops.Family{Name: "intake_last_received_timestamp_seconds", Help: "When this process last kept a delivery of a model that is no test.",
-		Labels: []string{"receiver", "model"}}
+	intakeRequests = &ops.Family{
+		Name: "intake_requests_total", Help: "Requests to receivers by what they were and how they were answered, since the start of the process.",
+		Labels: []string{"receiver", "kind", "status"}, Counter: true,
+	}
+	intakeLast = &ops.Family{
+		Name: "intake_last_received_timestamp_seconds", Help: "When this process last kept a delivery of a model that is no test.",
+		Labels: []string{"receiver", "model"},
+	}
 	intakePending = &ops.Family{Name: "intake_pending", Help: "Deliveries that are kept and not applied yet.", Labels: []string{"receiver"}}
-	intakeOldest  = &ops.Family{Name: "intake_oldest_pending_seconds", Help: "Age of the oldest delivery that is kept and not applied yet; 0 where there is none.",
-		Labels: []string{"receiver"}}
-	intakeProduction = &ops.Family{Name: "intake_last_production_timestamp_seconds", Help: "When the last delivery came in that is no test, on any replica.",
-		Labels: []string{"receiver"}}
-	intakeSettled = &ops.Family{Name: "intake_deliveries_total", Help: "Deliveries by what became of them, over all replicas.",
-		Labels: []string{"receiver", "model", "outcome"}, Counter: true}
+	intakeOldest  = &ops.Family{
+		Name: "intake_oldest_pending_seconds", Help: "Age of the oldest delivery that is kept and not applied yet; 0 where there is none.",
+		Labels: []string{"receiver"},
+	}
+	intakeProduction = &ops.Family{
+		Name: "intake_last_production_timestamp_seconds", Help: "When the last delivery came in that is no test, on any replica.",
+		Labels: []string{"receiver"},
+	}
+	intakeSettled = &ops.Family{
+		Name: "intake_deliveries_total", Help: "Deliveries by what became of them, over all replicas.",
+		Labels: []string{"receiver", "model", "outcome"}, Counter: true,
+	}
 )
 
 // tellTally tells what this process has answered.
