@@ -1,6 +1,7 @@
 package redox
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -142,10 +143,10 @@ func newTable(spec tableSpec, above *table) *table {
 			b.live.Indexes = append(b.live.Indexes, names)
 		}
 	}
-	if err := b.live.Check(); err != nil {
+	b.past = history(b.table, above == nil)
+	if err := errors.Join(b.live.Check(), b.past.Check()); err != nil {
 		panic("redox: " + err.Error())
 	}
-	b.past = history(b.table, above == nil)
 	return b.table
 }
 
@@ -334,8 +335,8 @@ func filled(t *table) extract.View {
 	key := strings.Join(keys, ", ")
 	query := "SELECT " + key + ",\n    " + strings.Join(list, ",\n    ") +
 		",\n    max(version_at) AS version_at" +
-		"\nFROM (SELECT *, max(version) FILTER (WHERE deleted) OVER (PARTITION BY " + key + ") AS ended FROM {_history." + name + "}) AS state" +
-		"\nWHERE ended IS NULL OR version > ended\nGROUP BY " + key
+		"\nFROM (SELECT *, max(version) FILTER (WHERE deleted) OVER (PARTITION BY " + key + ") AS _ended FROM {_history." + name + "}) AS state" +
+		"\nWHERE _ended IS NULL OR version > _ended\nGROUP BY " + key
 	return extract.View{Name: name + "_filled", Comment: "Of each column of " + name + " the last value that a message brought.", Query: query}
 }
 

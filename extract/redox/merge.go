@@ -114,9 +114,20 @@ func mergeReview(*entity) extract.View {
 	return extract.View{
 		Name:    "merge_review",
 		Comment: "Merges that a person should look at, and why.",
-		Query: `SELECT source_id, id_type, id, into_id_type, into_id, event_id, 'merged back' AS reason
+		Query: `WITH RECURSIVE reach AS (
+    SELECT source_id, id_type, id, coalesce(into_id_type, '') COLLATE "C" AS at_type, into_id COLLATE "C" AS at_id, 1 AS steps
+    FROM {patient_alias}
+    UNION ALL
+    SELECT r.source_id, r.id_type, r.id, coalesce(n.into_id_type, '') COLLATE "C", n.into_id COLLATE "C", r.steps + 1
+    FROM reach AS r
+    JOIN {patient_alias} AS n ON n.source_id = r.source_id AND n.id_type = r.at_type AND n.id = r.at_id
+    WHERE (r.at_type, r.at_id) <> (r.id_type, r.id) AND r.steps < 1000
+)
+SELECT source_id, id_type, id, into_id_type, into_id, event_id, 'merged back' AS reason
 FROM {patient_alias} AS a
-WHERE EXISTS (SELECT FROM {_history.patient_alias} AS b
+WHERE EXISTS (SELECT FROM reach AS r
+    WHERE r.source_id = a.source_id AND r.id_type = a.id_type AND r.id = a.id AND r.at_type = a.id_type AND r.at_id = a.id)
+   OR EXISTS (SELECT FROM {_history.patient_alias} AS b
     WHERE b.source_id = a.source_id AND b.id_type = coalesce(a.into_id_type, '') AND b.id = a.into_id
       AND coalesce(b.into_id_type, '') = a.id_type AND b.into_id = a.id)
 UNION ALL
