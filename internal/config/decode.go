@@ -129,6 +129,7 @@ func decode(target any, n *node, set settings, also ...string) Problems {
 		default:
 			set[kid.key] = kid
 			if reason := assign(v.FieldByIndex(keys[i].index), keys[i], kid); reason != "" {
+				kid.refused = true
 				problems = append(problems, refuse(keys[i], kid, reason))
 			}
 		}

@@ -45,9 +45,10 @@ type node struct {
 	kids  []*node // of tables and lists, in the file's order
 	byKey map[string]*node
 
-	headed bool // a table with its own [header]
-	inline bool // a table in braces: whole as it stands
-	flawed bool // a table with a statement that could not be read: what seems to be missing may stand there
+	headed  bool // a table with its own [header]
+	inline  bool // a table in braces: whole as it stands
+	refused bool // its value was refused: what it would have been is not known
+	flawed  bool // a table with a statement that could not be read: what seems to be missing may stand there
 }
 
 func (n *node) kid(key string) *node {

@@ -69,8 +69,8 @@ func New(c Config) (*Gate, error) {
 	if c.Options.Strategy == "" {
 		return g, nil
 	}
-	if key, reason := c.Options.Check(c.Secrets, c.PublicURL); key != "" {
-		return nil, fmt.Errorf("%s %s", key, reason)
+	if all := c.Options.Check(c.Secrets, c.PublicURL); len(all) > 0 {
+		return nil, fmt.Errorf("%s %s", all[0].Key, all[0].Reason)
 	}
 	var err error
 	g.strategy, err = newStrategy(c)

@@ -143,41 +143,49 @@ func (o Options) ownEndpoint() bool {
 	return o.Strategy == strategySmart
 }
 
-// Check says which key is missing, does not go together with the others or is not what it must be, and why, in words that follow
-// the key's name. Of secrets it looks only at whether they are set; publicURL is that of the server. The key is empty where all
-// is well.
-func (o Options) Check(s Secrets, publicURL string) (key, reason string) {
+// Misfit is a key that is missing, does not go together with the others or is not what it must be.
+type Misfit struct {
+	Key    string
+	Reason string // in words that follow the key's name; no value
+}
+
+// Check says what is wrong with options, all of it. Of secrets it looks only at whether they are set; publicURL is that of the
+// server.
+func (o Options) Check(s Secrets, publicURL string) []Misfit {
 	if o.Strategy == "" {
-		return "strategy", "is not set; known are " + strings.Join(strategies(), ", ")
+		return []Misfit{{"strategy", "is not set; known are " + strings.Join(strategies(), ", ")}}
 	}
 	forms := usages(o.Strategy)
 	if forms == nil {
-		return "strategy", "is none that Redox has; known are " + strings.Join(strategies(), ", ")
+		return []Misfit{{"strategy", "is none that Redox has; known are " + strings.Join(strategies(), ", ")}}
 	}
 	set := o.given(s)
-	if key, reason = o.form(forms, set).check(o.Strategy, set); key != "" {
-		return key, reason
-	}
+	all := o.form(forms, set).check(o.Strategy, set)
+	add := func(key, reason string) { all = append(all, Misfit{key, reason}) }
 	for _, at := range []struct{ key, address string }{
 		{"jwks_url", o.JWKSURL}, {"tokeninfo_url", o.TokeninfoURL}, {"introspection_url", o.IntrospectionURL},
 	} {
-		if at.address != "" {
-			if reason := checkAddress(at.address); reason != "" {
-				return at.key, reason
-			}
+		if at.address == "" {
+			continue
+		}
+		if reason := checkAddress(at.address); reason != "" {
+			add(at.key, reason)
 		}
 	}
 	if o.ClockWindow < 0 || o.ClockWindow > widestWindow {
-		return "clock_window", "must be between 0 and " + widestWindow.String()
+		add("clock_window", "must be between 0 and "+widestWindow.String())
 	}
 	if slices.Contains(o.Audience, "") {
-		return "audience", "holds an empty text"
+		add("audience", "holds an empty text")
 	}
 	needs := o.Strategy == strategyBearer || o.Strategy == strategySmart || o.ownEndpoint() && o.Strategy == strategyGCP
 	if needs && publicURL == "" && len(o.Audience) == 0 {
-		return "audience", "is needed where [serve] public_url does not say by which address Redox reaches us"
+		add("audience", "is needed where [serve] public_url does not say by which address Redox reaches us")
 	}
-	return o.checkAlgorithms(s)
+	if reason := o.checkAlgorithms(s); reason != "" {
+		add("algorithms", reason)
+	}
+	return all
 }
 
 // form returns the form that is meant.
@@ -190,7 +198,7 @@ func (o Options) form(forms []usage, set []string) usage {
 	return usage{}
 }
 
-func (u usage) check(strategy string, set []string) (key, reason string) {
+func (u usage) check(strategy string, set []string) (all []Misfit) {
 	allowed := slices.Clone(u.optional)
 	for _, need := range u.required {
 		choice := strings.Split(need, "|")
@@ -198,32 +206,32 @@ func (u usage) check(strategy string, set []string) (key, reason string) {
 		have := slices.DeleteFunc(slices.Clone(choice), func(k string) bool { return !contains(set, k) })
 		switch {
 		case len(have) == 0 && len(choice) > 1:
-			return choice[0], "or " + choice[1] + " is needed by strategy " + strategy
+			all = append(all, Misfit{choice[0], "or " + choice[1] + " is needed by strategy " + strategy})
 		case len(have) == 0:
-			return need, "is needed by strategy " + strategy
+			all = append(all, Misfit{need, "is needed by strategy " + strategy})
 		case len(have) > 1 && strings.HasPrefix(need, "jwks"):
-			return have[1], "stands beside " + have[0] + "; keys come from one place"
+			all = append(all, Misfit{have[1], "stands beside " + have[0] + "; keys come from one place"})
 		}
 	}
 	for _, k := range set {
 		if !contains(allowed, k) {
-			return k, "does not go with the other keys of strategy " + strategy + "; these do: " + strings.Join(slices.Sorted(slices.Values(allowed)), ", ")
+			all = append(all, Misfit{k, "does not go with the other keys of strategy " + strategy + "; these do: " + strings.Join(slices.Sorted(slices.Values(allowed)), ", ")})
 		}
 	}
-	return "", ""
+	return all
 }
 
-func (o Options) checkAlgorithms(s Secrets) (key, reason string) {
+func (o Options) checkAlgorithms(s Secrets) string {
 	shared := s.Shared != nil
 	for _, a := range o.Algorithms {
 		switch alg := jose.SignatureAlgorithm(a); {
 		case !slices.Contains(publicAlgorithms(), alg) && !slices.Contains(sharedAlgorithms(), alg):
-			return "algorithms", "names one that is not known or not safe"
+			return "names one that is not known or not safe"
 		case slices.Contains(sharedAlgorithms(), alg) != shared:
-			return "algorithms", "mixes HS*, which is for secret alone, with public keys"
+			return "mixes HS*, which is for secret alone, with public keys"
 		}
 	}
-	return "", ""
+	return ""
 }
 
 func strategies() []string {

@@ -77,15 +77,36 @@ func TestOptionsAreCheckedAsAWhole(t *testing.T) {
 		{"none", Options{}, Secrets{}, "", "strategy"},
 		{"unknown", Options{Strategy: "mtls"}, Secrets{}, "", "strategy"},
 	} {
-		key, reason := row.options.Check(row.secrets, row.public)
-		if key != row.key || (key == "") != (reason == "") {
-			t.Errorf("%s: %s %s, want %q", row.name, key, reason, row.key)
+		misfits := row.options.Check(row.secrets, row.public)
+		key := ""
+		for _, m := range misfits {
+			if key == "" {
+				key = m.Key
+			}
+			if m.Key == "" || m.Reason == "" {
+				t.Errorf("%s: a misfit of nothing: %+v", row.name, m)
+			}
+		}
+		if key != row.key {
+			t.Errorf("%s: %v, want %q", row.name, misfits, row.key)
 		}
 		if key == "" && row.options.Strategy != "" {
 			if _, err := New(Config{Options: row.options, Secrets: row.secrets, PublicURL: row.public, Path: receiver, Store: newMemory(always(noon))}); err != nil {
 				t.Errorf("%s: no gate: %v", row.name, err)
 			}
 		}
+	}
+}
+
+// All that is wrong is told at once.
+func TestEveryMisfitIsTold(t *testing.T) {
+	o := Options{Strategy: strategySigV4, Scope: "x", ClockWindow: time.Hour}
+	var keys []string
+	for _, m := range o.Check(Secrets{}, "") {
+		keys = append(keys, m.Key)
+	}
+	if got := strings.Join(keys, " "); got != "access_key secret_key region service scope clock_window" {
+		t.Errorf("misfits: %s", got)
 	}
 }
 
