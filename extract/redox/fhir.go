@@ -174,7 +174,7 @@ func endingOf(event string) string {
 	return ""
 }
 
-// put tells of the message, and of every resource in it.
+// put tells of the message, of every resource in it, and of what is merged.
 func (b *fhirBundle) put() {
 	b.message()
 	for _, e := range b.entries {
@@ -182,6 +182,7 @@ func (b *fhirBundle) put() {
 			b.resource(e)
 		}
 	}
+	b.merges()
 }
 
 // message tells of the message itself, with one row for each of its entries.
@@ -276,13 +277,13 @@ func (b *fhirBundle) ended(e *fhirEntry) string {
 // bodyOf is a resource as it is kept: whole, but for the contents of a document, which have a table of their own.
 func bodyOf(e *fhirEntry) *node {
 	if e.kind == "DocumentReference" {
-		return without(e.resource, "content", "attachment", "data")
+		return pruned(e.resource, "content", "attachment", "data")
 	}
 	return e.resource
 }
 
-// without copies a tree as far as it has to, leaving out what is at the end of a path, in every element of the arrays on it.
-func without(n *node, path ...string) *node {
+// pruned copies a tree as far as it has to, leaving out what is at the end of a path, in every element of the arrays on it.
+func pruned(n *node, path ...string) *node {
 	if n == nil {
 		return nil
 	}
@@ -293,12 +294,12 @@ func without(n *node, path ...string) *node {
 		child := *c
 		switch {
 		case n.kind == '[':
-			child = *without(c, path...)
+			child = *pruned(c, path...)
 		case n.kind != '{' || c.name != path[0]:
 		case len(path) == 1:
 			continue
 		default:
-			child = *without(c, path[1:]...)
+			child = *pruned(c, path[1:]...)
 		}
 		child.next, one.void = nil, one.void && child.void
 		*at, at = &child, &child.next

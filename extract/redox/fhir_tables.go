@@ -1,8 +1,8 @@
 package redox
 
-// fhirEntities are the tables of FHIR. Those of projections have no field of their own that is not in fhir_resource.body.
+// fhirEntities are the tables of FHIR, and that of merged patients, which the data models share. Those of projections have no field of their own that is not in fhir_resource.body.
 func fhirEntities() []*entity {
-	all := []*entity{fhirMessage, fhirResource}
+	all := []*entity{fhirMessage, fhirResource, patientAlias}
 	for _, kind := range []string{"Patient", "Encounter", "Appointment", "Observation", "ServiceRequest", "DocumentReference"} {
 		all = append(all, projections[kind].entity)
 	}

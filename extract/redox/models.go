@@ -11,7 +11,8 @@ type model struct {
 func models() []*model {
 	return []*model{
 		patientAdmin, scheduling, surgicalScheduling, orders, results, notes, media, medications,
-		fhir,
+		vaccinationModel, flowsheet, device, financial, claimModel, referralModel, providerModel, organizationModel, inventory,
+		clinicalSummary, patientEducation, research, fhir,
 	}
 }
 
