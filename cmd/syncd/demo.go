@@ -18,13 +18,13 @@ import (
 	"syncd/load"
 )
 
-// demoCommand shows the main job on a private Postgres and a fake REDCap.
+// demoCommand shows the main job on a private Postgres and a fake REDCap, and a receiver of what a fake Redox pushes.
 func (c *cli) demoCommand() *cobra.Command {
 	var dir string
 	var records int
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "the nightly job on a private Postgres and a fake REDCap, then again after a few changes",
+		Short: "the nightly job on a private Postgres and a fake REDCap, again after a few changes, then pushes of a fake Redox",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if records < 40 {
@@ -126,7 +126,7 @@ func (d *demo) write(fakeURL string) error {
 		return fmt.Errorf("make data folder: %w", err)
 	}
 	var b strings.Builder
-	b.WriteString(demoMark + "; made anew by each demo.\ndata_dir = \".\"\n[postgres]\nprivate = true\n[serve]\nadmin = \"127.0.0.1:0\"\n")
+	b.WriteString(demoMark + "; made anew by each demo.\ndata_dir = \".\"\n[postgres]\nprivate = true\n[serve]\nadmin = \"127.0.0.1:0\"\nlisten = \"127.0.0.1:0\"\n")
 	fmt.Fprintf(&b, "[redcap.fake]\nurl = %q\nrequests_per_minute = 0\ntokens = \"dir:tokens\"\n[redcap.fake.defaults]\nschedule = \"* * * * *\"\n", fakeURL)
 	for _, p := range d.projects {
 		fmt.Fprintf(&b, "[job.%s]   # %s\nsource = \"redcap.fake\"\n", p.name, p.what)
@@ -134,6 +134,11 @@ func (d *demo) write(fakeURL string) error {
 			return fmt.Errorf("write token: %w", err)
 		}
 	}
+	receiver, err := d.writeReceiver()
+	if err != nil {
+		return err
+	}
+	b.WriteString(receiver)
 	return os.WriteFile(filepath.Join(d.dir, "jobs.toml"), []byte(b.String()), 0o600)
 }
 
@@ -172,16 +177,23 @@ func (d *demo) tour(ctx context.Context, inner *cli, cfg *config.Config, url str
 	if err := inner.printRuns(runs); err != nil {
 		return err
 	}
-	if !isTerminal(d.Stdout) {
-		return nil
+	p, err := d.receive(inner, cfg, w, log)
+	if err != nil {
+		return err
 	}
-	return d.stay(ctx, inner, cfg, w, log)
+	err = p.show(ctx)
+	if err == nil && isTerminal(d.Stdout) {
+		err = p.stay(ctx)
+	}
+	return p.close(err)
 }
 
 // stay keeps a daemon running to look at, until Ctrl-C.
-func (d *demo) stay(ctx context.Context, inner *cli, cfg *config.Config, w *load.Warehouse, log *slog.Logger) error {
-	d.say("\na daemon now runs the schedules (every minute) until Ctrl-C; in another terminal:\n  bin/syncd -c %s status", inner.config)
-	return inner.daemon(ctx, cfg, w, log)
+func (p *pushed) stay(ctx context.Context) error {
+	p.say("\na daemon now runs the schedules (every minute) and drains what is pushed, until Ctrl-C; in another terminal:\n  bin/syncd -c %s status", p.inner.config)
+	drained, end := p.goOn(ctx)
+	defer end()
+	return p.inner.daemon(ctx, p.cfg, p.w, p.log, drained)
 }
 
 func (d *demo) say(format string, args ...any) { fmt.Fprintf(d.Stdout, format+"\n", args...) }

@@ -164,8 +164,8 @@ func logRun(log *slog.Logger) func(job.Report, error) {
 }
 
 // daemon runs the engine on a warehouse that is open already, until ctx ends; the demo stays up with it.
-func (c *cli) daemon(ctx context.Context, cfg *config.Config, w *load.Warehouse, log *slog.Logger) error {
-	engine := job.NewEngine(job.Config{Warehouse: w, Jobs: c.planned(cfg, log, w), Holder: holder(), Log: log, Done: func(r job.Report, err error) {
+func (c *cli) daemon(ctx context.Context, cfg *config.Config, w *load.Warehouse, log *slog.Logger, drained []job.Drained) error {
+	engine := job.NewEngine(job.Config{Warehouse: w, Jobs: c.planned(cfg, log, w), Drains: drained, Holder: holder(), Log: log, Done: func(r job.Report, err error) {
 		if err == nil {
 			tellReport(c.Stdout, r)
 		}
