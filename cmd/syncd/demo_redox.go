@@ -58,7 +58,7 @@ func (d *demo) receive(inner *cli, cfg *config.Config, w *load.Warehouse, log *s
 	if err != nil {
 		return nil, fmt.Errorf("read token: %w", err)
 	}
-	p := &pushed{demo: d, inner: inner, cfg: cfg, w: w, log: log, history: fake.NewHistory(fake.HistorySpec{Seed: 7, Patients: 60, Clock: d.Now})}
+	p := &pushed{demo: d, inner: inner, cfg: cfg, w: w, log: log, history: fake.NewHistory(fake.HistorySpec{Seed: 7, Patients: 60, Clock: d.Now, Reruns: 20})}
 	if p.in, err = inner.listenIntake(cfg, log, func(redox.Event) {}); err != nil {
 		return nil, err
 	}

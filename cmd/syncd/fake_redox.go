@@ -48,7 +48,7 @@ func (c *cli) fakeRedoxCommand() *cobra.Command {
 	f.IntVar(&p.messages, "messages", 0, "end after so many; 0: not before Ctrl-C")
 	f.IntVar(&p.patients, "patients", 200, "most patients of the hospital")
 	f.IntVar(&p.children, "children", 1, "queues that each data model is split into by patient; 1: one queue")
-	f.IntVar(&p.doubles, "duplicates", 10, "of 1,000 messages, how many are sent again later, and of how many answers are lost")
+	f.IntVar(&p.doubles, "duplicates", 10, "of 1,000 messages, how many are sent again later, with the same content and with another, and of how many the answer is lost")
 	f.Uint64Var(&p.seed, "seed", 0, "which hospital (default: another one each time)")
 	f.BoolVar(&p.production, "production", false, "say of the messages that they are no test: then they land in the receiver's own schema, not in that for tests")
 	f.BoolVar(&p.verify, "verify", false, "verify the destination first, as Redox does once; status then shows that")
@@ -160,7 +160,7 @@ func (c *cli) push(ctx context.Context, rc redox.Config, p *pushing) error {
 		}
 		fmt.Fprintln(c.Stdout, "verified by POST")
 	}
-	history := redox.NewHistory(redox.HistorySpec{Seed: p.seed, Patients: p.patients, Clock: c.Now, Test: !p.production})
+	history := redox.NewHistory(redox.HistorySpec{Seed: p.seed, Patients: p.patients, Clock: c.Now, Test: !p.production, Reruns: p.doubles})
 	start := c.Now()
 	sent := make(chan error, 1)
 	go func() { sent <- sender.Send(ctx, upTo(p.messages, history.All())) }()
@@ -219,11 +219,14 @@ type lastFailure struct {
 }
 
 func (a *lastFailure) observe(at redox.Attempt) {
-	if at.Acknowledged() || at.Lost {
+	if at.Acknowledged() {
 		return
 	}
 	why := fmt.Sprintf("%d %s", at.Status, http.StatusText(at.Status))
-	if at.Err != nil {
+	switch {
+	case at.Lost:
+		why = "an answer that was lost on purpose (--duplicates)"
+	case at.Err != nil:
 		why = at.Err.Error()
 	}
 	a.mu.Lock()

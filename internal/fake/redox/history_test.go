@@ -10,7 +10,7 @@ import (
 )
 
 func TestTruthIsWhatAReplayOfTheMessagesGives(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range uint64(10) {
 		spec := HistorySpec{Seed: seed, Patients: 4 + int(seed), Old: seed%3 == 0, Reruns: int(seed%4) * 20}
 		h := NewHistory(spec)
 		var all []*Message
@@ -42,7 +42,7 @@ func TestEverythingHappensThatAHistoryKnows(t *testing.T) {
 	h, seen, merges := NewHistory(HistorySpec{Patients: 20, Reruns: 10}), map[string]int{}, 0
 	var reruns int
 	logs, last := map[string]*Message{}, time.Time{}
-	for i, m := range h.Take(6000) {
+	for i, m := range h.Take(3500) {
 		p := parse(t, m.Body)
 		if p.Meta.DataModel != m.Model || p.Meta.EventType != m.EventType || !p.Meta.EventDateTime.Equal(m.EventAt) || p.Meta.Logs[0].ID != m.LogID ||
 			p.Meta.Logs[0].AttemptID != m.Attempt || p.Patient.Identifiers[0].ID != m.Patient {
@@ -128,7 +128,7 @@ func TestDisorderKeepsAttemptsAtALogInOrder(t *testing.T) {
 
 func TestASendersDuplicatesDoNotChangeTheTruth(t *testing.T) {
 	h := NewHistory(HistorySpec{Reruns: 60, Patients: 30})
-	all := h.Take(1500)
+	all := h.Take(800)
 	r := newReceiver(t, nil)
 	s := New(Config{URL: r.URL, Wait: atOnce, LoseReplies: 100, Resend: 200, Children: 3, FreshAttempts: true, Workers: 6})
 	if err := s.Send(t.Context(), slices.Values(all)); err != nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -251,5 +252,86 @@ func TestDuplicatesAreTheSameLogAndAreCounted(t *testing.T) {
 	}
 	if len(kept) != len(all)+c.Resent || len(logs) != len(all) {
 		t.Errorf("ledger has %d lines of %d logs, want %d of %d", len(kept), len(logs), len(all)+c.Resent, len(all))
+	}
+}
+
+func TestAQueryWaitsInNoQueueAndIsAnsweredOnce(t *testing.T) {
+	times := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, rq *http.Request) {
+		times++
+		w.WriteHeader(http.StatusNotImplemented)
+		_, _ = w.Write([]byte("no responder"))
+	}))
+	defer server.Close()
+	s := New(Config{URL: server.URL, Token: "T"})
+	status, body, err := s.Ask(t.Context(), messages(1, 1, 1)[0])
+	if status != http.StatusNotImplemented || string(body) != "no responder" || err != nil || times != 1 || s.Counts() != (Counts{}) {
+		t.Errorf("status %d, body %q, %v, asked %d times, counts %+v", status, body, err, times, s.Counts())
+	}
+}
+
+func TestALedgerThatWasCutOffEndsBeforeItsLastLine(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger")
+	all := messages(3, 1, 1)
+	for _, m := range all { // opened again it goes on
+		l, err := OpenLedger(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(l.record(m), l.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for cut := range 100 {
+		if err := os.WriteFile(path, text[:len(text)-cut], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		kept, err := ReadLedger(path)
+		if want := 3 - (cut+101)/102; err != nil || len(kept) != want || kept[0] != (Acknowledged{all[0].LogID, all[0].SHA256()}) {
+			t.Fatalf("cut by %d: %d lines, want %d, %v", cut, len(kept), want, err)
+		}
+	}
+	for _, odd := range []string{"log\n", "log 12\n", "log " + strings.Repeat("zz", 32) + "\n", "log " + strings.Repeat("ab", 40) + "\n"} {
+		if err := os.WriteFile(path, []byte(odd), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ReadLedger(path); err == nil {
+			t.Errorf("%q was taken for a line", odd)
+		}
+	}
+}
+
+func TestALedgerThatCannotBeWrittenStopsTheSender(t *testing.T) {
+	l, err := OpenLedger(filepath.Join(t.TempDir(), "ledger"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s := New(Config{URL: newReceiver(t, nil).URL, Ledger: l})
+	if err := s.Send(t.Context(), slices.Values(messages(100, 2, 5))); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("got %v, want the ledger's error", err)
+	}
+}
+
+func TestRateSpreadsMessages(t *testing.T) {
+	r := newReceiver(t, nil)
+	var waits []time.Duration
+	s := New(Config{URL: r.URL, Rate: 1.0 / 3600, Wait: func(_ context.Context, d time.Duration) error { waits = append(waits, d); return nil }})
+	if err := s.Send(t.Context(), slices.Values(messages(5, 1, 1))); err != nil {
+		t.Fatal(err)
+	}
+	for i, d := range waits { // none of which was waited: each is counted from the start
+		if due := time.Duration(i) * time.Hour; d > due || d <= due-time.Hour {
+			t.Errorf("message %d waits %s, want %s less what the test took", i, d, due)
+		}
+	}
+	if len(waits) != 5 {
+		t.Errorf("waits %v", waits)
 	}
 }

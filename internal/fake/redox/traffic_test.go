@@ -39,7 +39,7 @@ func parse(t testing.TB, body []byte) *parsed {
 func TestTrafficIsUniqueAndAdvances(t *testing.T) {
 	traffic, other := NewTraffic(TrafficSpec{Seed: 1}), NewTraffic(TrafficSpec{Seed: 2})
 	logs, last := map[string]bool{}, time.Time{}
-	for i := range 3000 {
+	for i := range 1500 {
 		body := traffic.AppendMixed(nil, i)
 		p := parse(t, body)
 		if want := []string{"PatientAdmin", "Results", "Scheduling"}[i%3]; p.Meta.DataModel != want {
