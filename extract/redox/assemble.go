@@ -176,7 +176,10 @@ func (g *group) scope(b *extract.Batch, e *entity, things map[string]*telling) *
 	live, past := map[*table]*extract.Rows{}, map[*table]*extract.Rows{}
 	for _, t := range e.tables {
 		scope.Tables = append(scope.Tables, t.live)
-		live[t], past[t] = extract.NewRows(t.live), extract.NewRows(t.past)
+		live[t] = extract.NewRows(t.live)
+		if t.past != nil {
+			past[t] = extract.NewRows(t.past)
+		}
 	}
 	from := map[*table]*origin{}
 	for _, key := range slices.Sorted(maps.Keys(things)) {
@@ -193,13 +196,15 @@ func (g *group) scope(b *extract.Batch, e *entity, things map[string]*telling) *
 				if s == newest && !s.deleted {
 					src.live(live[r.table], r.row)
 				}
-				src.past(past[r.table], r, s)
+				if r.table.past != nil {
+					src.past(past[r.table], r, s)
+				}
 			}
 		}
 	}
 	for _, t := range e.tables {
 		for _, rows := range []*extract.Rows{live[t], past[t]} {
-			if rows.Len() > 0 {
+			if rows != nil && rows.Len() > 0 {
 				b.Rows = append(b.Rows, rows)
 			}
 		}

@@ -18,7 +18,7 @@ type entity struct {
 	views  []extract.View
 }
 
-// table is one table of an entity, and the table of its history.
+// table is one table of an entity, and the table of its history, which facts do not have.
 type table struct {
 	live, past *extract.Table
 	keys       int
@@ -54,6 +54,9 @@ type tableSpec struct {
 	// natural, of a further table, lists key columns in place of ordinal; code gives their values.
 	natural string
 	roles   bool
+	// facts, of an entity's only table, says that its rows are never told of in another way than the first time: they have no history, and
+	// of the columns that the first table of every entity has only those that are listed.
+	facts bool
 	// also lists columns whose values code gives, as "status patient:json".
 	also string
 	// at is the path of the object in a message that a row stands for: it begins the names of fields in comments and notes.
@@ -86,7 +89,9 @@ func newEntity(first tableSpec, others ...tableSpec) *entity {
 		t.fields.check(made)
 	}
 	e.width = e.tables[0].keys
-	e.views = append(e.views, filled(e.tables[0]))
+	if !first.facts {
+		e.views = append(e.views, filled(e.tables[0]))
+	}
 	return e
 }
 
@@ -125,7 +130,7 @@ func newTable(spec tableSpec, above *table) *table {
 		b.word(name, true)
 	}
 	b.keys = len(b.columns)
-	if above == nil {
+	if above == nil && !spec.facts {
 		b.add("event_type", "Meta.EventType", asText, false)
 		b.add("facility_code", "Meta.FacilityCode", asText, false)
 	}
@@ -143,8 +148,12 @@ func newTable(spec tableSpec, above *table) *table {
 			b.live.Indexes = append(b.live.Indexes, names)
 		}
 	}
-	b.past = history(b.table, above == nil)
-	if err := errors.Join(b.live.Check(), b.past.Check()); err != nil {
+	err := b.live.Check()
+	if !spec.facts {
+		b.past = history(b.table, above == nil)
+		err = errors.Join(err, b.past.Check())
+	}
+	if err != nil {
 		panic("redox: " + err.Error())
 	}
 	return b.table

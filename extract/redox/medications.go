@@ -40,6 +40,10 @@ var medicationAdministration = newEntity(tableSpec{
 func decodeMedications(m *message) {
 	m.begin("Patient", "Visit", "Order", "Administrations")
 	about := m.context()
+	if m.event == "Administration" { // of whom a dose does not say more than the identifiers, unless it is something unheard of
+		m.others(m.root.get("Patient"), "Patient", "Identifiers", "Demographics", "Notes")
+		m.others(m.root.get("Visit"), "Visit", "VisitNumber", "AccountNumber", "VisitDateTime", "PatientClass", "AttendingProvider", "ReferringProvider", "Location")
+	}
 	if o := m.object("Order"); o != nil {
 		m.put(thing{of: medicationOrder, key: []string{m.source, o.get("ID").str()}, root: o, also: about})
 	}

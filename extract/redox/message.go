@@ -88,7 +88,9 @@ func (m *message) begin(claimed ...string) {
 func (m *message) meta(meta *node, claimed []string) {
 	for e := meta.first; e != nil; e = e.next {
 		switch e.name {
-		case "DataModel", "EventType", "EventDateTime", "Test", "Source", "Destinations", "Logs", "Message", "Transmission", "FacilityCode":
+		case "DataModel", "EventType", "EventDateTime", "Test", "Destinations", "Logs", "Message", "Transmission", "FacilityCode":
+		case "Source":
+			m.others(e, "Meta.Source", "ID", "Name")
 		default:
 			if name := "Meta." + e.name; !e.empty() && !slices.Contains(claimed, name) {
 				m.loose = append(m.loose, extra{name, e})
@@ -148,12 +150,20 @@ func (m *message) put(t thing) {
 	s := state{of: t.of, key: t.key, version: m.version, at: m.at, deleted: t.deleted}
 	e := &encoder{m: m, s: &s, counts: map[string]int{}}
 	first := t.of.tables[0]
-	also := t.also
-	if !t.deleted {
-		also = append(slices.Clip(also), take("facility_code", m.facility))
+	values := slices.Clip(t.also)
+	if _, ok := first.byName["event_type"]; ok {
+		values = append(values, set("event_type", m.event))
 	}
-	e.row(first, t.key, t.root, append(slices.Clip(also), set("event_type", m.event)), t.taken, m.loose)
-	m.loose = nil
+	if _, ok := first.byName["facility_code"]; ok {
+		values = append(values, take("facility_code", m.facility))
+	}
+	loose := m.loose
+	if t.of == patientIdentifier {
+		loose = nil // it says nothing of the message
+	} else {
+		m.loose = nil
+	}
+	e.row(first, t.key, t.root, values, t.taken, loose)
 	for _, r := range t.rows {
 		child := t.of.table(r.table)
 		e.child(child, t.key, r.key, r.role, r.root, r.also)

@@ -12,8 +12,8 @@ type identifierOf struct{ kind, id string }
 var patientIdentifier = newEntity(tableSpec{
 	name:    "patient_identifier",
 	comment: "Identifiers of patients, each with the one that stands for the patient (the anchor).",
-	key:     "source_id patient_id_type patient_id id_type id",
-	at:      "Patient.Identifiers[]", fields: "ID! IDType!",
+	key:     "source_id patient_id_type patient_id id_type id", facts: true,
+	at: "Patient.Identifiers[]", fields: "ID! IDType!",
 	indexes: "source_id id_type id",
 })
 

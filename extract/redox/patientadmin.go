@@ -53,8 +53,8 @@ var (
 // visitEvent is every PatientAdmin message, in a line.
 var visitEvent = newEntity(tableSpec{
 	name: "visit_event", comment: "What happened, one row for each PatientAdmin message.",
-	key: "source_id event_id",
-	also: "event_at:time canceled_event patient_id_type patient_id visit_number account_number patient_class visit_date_time:time discharge_date_time:time " +
+	key: "source_id event_id", facts: true,
+	also: "event_type facility_code event_at:time canceled_event patient_id_type patient_id visit_number account_number patient_class visit_date_time:time discharge_date_time:time " +
 		"location_facility location_department location_room location_bed",
 	indexes: "source_id visit_number, source_id patient_id_type patient_id",
 })

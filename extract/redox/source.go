@@ -53,7 +53,9 @@ func (s *Source) Describe(ctx context.Context, _ extract.Since) (*extract.Struct
 			}
 			s.known[e] = true
 			for _, t := range e.tables {
-				st.Tables = append(st.Tables, t.live, t.past)
+				if st.Tables = append(st.Tables, t.live); t.past != nil {
+					st.Tables = append(st.Tables, t.past)
+				}
 			}
 			st.Views = append(st.Views, e.views...)
 		}
