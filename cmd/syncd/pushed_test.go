@@ -71,16 +71,17 @@ func wardFile(t *testing.T, url string, more ...string) string {
 }
 
 // newWard opens a receiver on a database.
-func newWard(t *testing.T, url string, more ...string) *ward {
+func newWard(t *testing.T, c load.Config, more ...string) *ward {
 	t.Helper()
-	w := &ward{t: t, url: url}
-	w.cli = &cli{Main: &Main{Now: time.Now}, ctx: t.Context(), config: wardFile(t, url, more...)}
+	w := &ward{t: t, url: c.URL}
+	w.cli = &cli{Main: &Main{Now: time.Now}, ctx: t.Context(), config: wardFile(t, c.URL, more...)}
 	quiet := slog.New(slog.DiscardHandler)
 	var err error
 	if w.cfg, err = w.cli.load(); err != nil {
 		t.Fatal(err)
 	}
-	if w.w, err = load.Open(t.Context(), load.Config{URL: url, MaxConns: 8, Log: quiet}); err != nil {
+	c.MaxConns, c.Log = 8, quiet
+	if w.w, err = load.Open(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
 	if w.in, err = w.cli.listenIntake(w.cfg, quiet, w.observe); err != nil {
@@ -102,7 +103,7 @@ func newWard(t *testing.T, url string, more ...string) *ward {
 
 func freshWard(t *testing.T, more ...string) *ward {
 	t.Helper()
-	return newWard(t, pgtest.New(t), more...)
+	return newWard(t, load.Config{URL: pgtest.New(t)}, more...)
 }
 
 func (w *ward) observe(e redox.Event) {
