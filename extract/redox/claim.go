@@ -73,6 +73,7 @@ func decodeClaim(m *message) {
 	switch m.event {
 	case "Submission":
 		t := submission{m: m, transaction: m.object("Transaction"), seen: ordinals{}}
+		m.others(t.transaction, "Transaction", submissionMembers...)
 		t.provider, t.subscriber = m.object("BillingProvider"), m.object("Subscriber")
 		for _, c := range m.elements("Claims") {
 			t.put(c, m.object("Patient"))
@@ -98,10 +99,15 @@ type submission struct {
 	seen                              ordinals
 }
 
+// submissionMembers are those of a transaction that the columns of its claims are made of.
+var submissionMembers = []string{"ID", "IDType", "Type", "Submitter", "Receiver", "Submissions"}
+
 // submissions reads a transaction of a batch: billing providers, subscribers of theirs, patients of theirs, and their claims.
 func (m *message) submissions(transaction *node, place int) {
 	t := submission{m: m, transaction: transaction, place: place, seen: ordinals{}}
+	m.others(transaction, "Transactions", submissionMembers...)
 	for _, s := range transaction.get("Submissions").items() {
+		m.others(s, "Transactions.Submissions", "BillingProvider", "Subscribers")
 		t.provider = s.get("BillingProvider").object()
 		for _, t.subscriber = range s.get("Subscribers").items() {
 			for _, p := range t.subscriber.get("Patients").items() {
@@ -160,12 +166,14 @@ func (m *message) remittance(transaction *node, place int, payments []*node) {
 	}}
 	claims := 0
 	for _, p := range payments {
-		s := m.patientOf(p.get("Patient").object())
+		m.others(p, "Payments", "DateTime", "Patient", "Claim", "Claims")
+		patient := p.get("Patient").object()
+		s := m.patientOf(patient)
 		for _, c := range append(p.get("Claim").items(), p.get("Claims").items()...) {
 			claims++
 			t.rows = append(t.rows, childRow{table: "remittance_claim", key: []string{strconv.Itoa(claims)}, root: c, also: append(
 				spelled(c, "ControlNumber number", "StartDateTime service_date_time", "EndDateTime service_end_date_time"),
-				take("payment_date_time", p.get("DateTime")), take("patient", s.patient),
+				take("payment_date_time", p.get("DateTime")), take("patient", patient),
 				set("patient_id_type", s.anchor.kind), set("patient_id", s.anchor.id))})
 			t.rows = append(t.rows, paid(c, strconv.Itoa(claims))...)
 		}

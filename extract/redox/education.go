@@ -21,9 +21,10 @@ func decodeEducation(m *message) {
 			m.reject(education, "no key", e)
 			continue
 		}
-		m.put(thing{
-			of: education, key: []string{m.source, s.anchor.kind, s.anchor.id, id.kind, id.id}, root: e, deleted: m.event == "Delete",
-			also: []also{set("visit_number", s.number), take("patient", s.patient), take("visit", s.visit)},
-		})
+		t := thing{of: education, key: []string{m.source, s.anchor.kind, s.anchor.id, id.kind, id.id}, deleted: m.event == "Delete"}
+		if !t.deleted {
+			t.root, t.also = e, []also{set("visit_number", s.number), take("patient", s.patient), take("visit", s.visit)}
+		}
+		m.put(t)
 	}
 }

@@ -124,9 +124,11 @@ func businessIdentifiers(resource *node) []fhirIdentifier {
 }
 
 // anchor chooses the identifier that stands for a resource: the smallest that is not an old one; of a patient the first of the
-// receiver's types, if it has one. What has none stands for itself in this one message.
+// receiver's types, if it has one. What has none that can be a key stands for itself in this one message.
 func (b *fhirBundle) anchor(e *fhirEntry) {
-	ids := businessIdentifiers(e.resource)
+	ids := slices.DeleteFunc(businessIdentifiers(e.resource), func(id fhirIdentifier) bool {
+		return usable([]string{b.m.source, e.kind, id.system, id.value}) != ""
+	})
 	if len(ids) == 0 {
 		e.value = b.m.Key + "#" + strconv.Itoa(e.ordinal)
 		return

@@ -38,6 +38,9 @@ func decodeFinancial(m *message) {
 	m.begin("Patient", "Visit", "Transactions")
 	s := m.about()
 	number := s.visit.get("AccountNumber")
+	if m.event != "AccountUpdate" {
+		m.others(m.root.get("Patient"), "Patient", "Identifiers", "Demographics", "Notes")
+	}
 	if m.event == "AccountUpdate" {
 		id := named(identifierOf{"AccountNumber", number.str()}, identifierOf{"VisitNumber", s.number})
 		m.put(thing{

@@ -27,7 +27,7 @@ var inventoryDepletion = newEntity(tableSpec{
 
 func decodeInventory(m *message) {
 	m.begin("Patient", "Visit", "Items")
-	s, seen := m.about(), ordinals{}
+	s, seen := m.aboutMany(), ordinals{}
 	for _, i := range m.elements("Items") {
 		id := smallestIdentifier(identifiers(i.get("Identifiers")), "")
 		if m.event == "Deplete" {

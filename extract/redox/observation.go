@@ -16,7 +16,7 @@ var observation = newEntity(tableSpec{
 
 func decodeFlowsheet(m *message) {
 	m.begin("Patient", "Visit", "Observations")
-	s, seen := m.about(), ordinals{}
+	s, seen := m.aboutMany(), ordinals{}
 	for _, o := range m.elements("Observations") {
 		if s.anchor.id == "" && s.number == "" {
 			m.reject(observation, "no key", o)
@@ -45,7 +45,7 @@ var deviceObservation = newEntity(tableSpec{
 
 func decodeDevice(m *message) {
 	m.begin("Patient", "Visit", "Device", "Observations")
-	s, seen := m.about(), ordinals{}
+	s, seen := m.aboutMany(), ordinals{}
 	id := m.object("Device").get("ID").str()
 	for _, o := range m.elements("Observations") {
 		if id == "" {

@@ -18,9 +18,10 @@ func decodeOrganization(m *message) {
 	directory, action := m.root.get("Directory").str(), m.root.get("Action")
 	for _, o := range m.elements("Organizations") {
 		id := named(smallestIdentifier(identifiers(o.get("Identifiers")), ""), identifierOf{"Name", o.get("Name").str()})
-		m.put(thing{
-			of: organization, key: []string{directory, id.kind, id.id}, root: o, also: []also{set("source_id", m.source), take("action", action)},
-			deleted: removes(action),
-		})
+		t := thing{of: organization, key: []string{directory, id.kind, id.id}, deleted: removes(action)}
+		if !t.deleted {
+			t.root, t.also = o, []also{set("source_id", m.source), take("action", action)}
+		}
+		m.put(t)
 	}
 }

@@ -29,7 +29,7 @@ var referralAuthorization = newEntity(tableSpec{
 	name:    "referral_authorization",
 	comment: "Authorizations that were asked for or decided, by Request.ID, else by Number or AlternateID (see request_id_type).",
 	key:     "source_id request_id_type request_id",
-	also:    "referral_id_type referral_id " + contextColumns,
+	also:    "referral_id_type referral_id referral:json " + contextColumns,
 	at:      "Authorization",
 	fields: `Request{ID! IDType!} AlternateID Number Type Category CertificationCode Decision DecisionReason ServiceType ServiceLevel ServiceLocation
 		RelatedCause AdmissionSource AdmissionType EventDate EffectiveDate ExpirationDate IssueDate Quantity{Value:number Units}
@@ -52,7 +52,10 @@ func decodeReferral(m *message) {
 		s.number = r.get("Visit", "VisitNumber").str()
 	}
 	id := named(identifierOf{r.get("IDType").str(), r.get("ID").str()}, identifierOf{"AlternateID", r.get("AlternateID").str()})
-	if r != nil || a == nil {
+	nameless := take("referral", nil)
+	if id.id == "" && a != nil {
+		nameless.node = r // it has no row of its own
+	} else {
 		m.put(thing{of: referral, key: []string{m.source, id.kind, id.id}, root: r, also: s.columns()})
 	}
 	if a == nil {
@@ -62,6 +65,6 @@ func decodeReferral(m *message) {
 		identifierOf{"Number", a.get("Number").str()}, identifierOf{"AlternateID", a.get("AlternateID").str()})
 	m.put(thing{
 		of: referralAuthorization, key: []string{m.source, by.kind, by.id}, root: a,
-		also: append(s.columns(), set("referral_id_type", id.kind), set("referral_id", id.id)),
+		also: append(s.columns(), set("referral_id_type", id.kind), set("referral_id", id.id), nameless),
 	})
 }

@@ -27,6 +27,13 @@ func (m *message) about() subject {
 	return s
 }
 
+// aboutMany is about for models whose rows do not carry what is said of patient and visit; what nobody declared is kept beside the first row.
+func (m *message) aboutMany() subject {
+	m.others(m.root.get("Patient"), "Patient", "Identifiers", "Demographics", "Notes", "Contacts", "Consent")
+	m.others(m.root.get("Visit"), "Visit", "VisitNumber", "AccountNumber", "VisitDateTime", "Location")
+	return m.about()
+}
+
 // patientOf is a subject of which nothing but the patient is known.
 func (m *message) patientOf(patient *node) subject {
 	return subject{anchor: m.identify(patient), patient: patient.without("Identifiers")}

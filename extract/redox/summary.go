@@ -71,7 +71,7 @@ func decodeSummary(m *message) {
 }
 
 // section are the rows of a section: of every entry of a list, of every entry of the lists of an object (PlanOfCare.Orders) and of what else
-// that says, of a text.
+// that says, of a text that a person wrote.
 func section(seen ordinals, name string, n *node) []childRow {
 	row := func(name string, value also) childRow {
 		return childRow{table: "clinical_section", key: []string{name, seen.next(name)}, also: []also{value}}
@@ -94,10 +94,10 @@ func section(seen ordinals, name string, n *node) []childRow {
 		if rest := n.without(lists...); !rest.empty() {
 			rows = append(rows, row(name, take("body", rest)))
 		}
-	case n.kind == '{':
-		rows = append(rows, row(name, take("body", n)))
-	default:
+	case strings.HasSuffix(name, "Text"):
 		rows = append(rows, row(name, take("narrative", n)))
+	default:
+		rows = append(rows, row(name, take("body", n)))
 	}
 	return rows
 }

@@ -18,7 +18,7 @@ var vaccination = newEntity(tableSpec{
 
 func decodeVaccination(m *message) {
 	m.begin("Patient", "Visit", "Vaccinations")
-	s, seen := m.about(), ordinals{}
+	s, seen := m.aboutMany(), ordinals{}
 	for _, v := range m.elements("Vaccinations") {
 		product := v.get("Product", "Code").str() + " " + moment(v.get("DateTime"))
 		if product == " " {
@@ -30,9 +30,10 @@ func decodeVaccination(m *message) {
 			continue
 		}
 		key := []string{m.source, s.anchor.kind, s.anchor.id, id.kind, id.id}
-		m.put(thing{
-			of: vaccination, key: append(key, seen.next(key...)), root: v, also: []also{set("visit_number", s.number)},
-			deleted: removes(v.get("Action")),
-		})
+		t := thing{of: vaccination, key: append(key, seen.next(key...)), deleted: removes(v.get("Action"))}
+		if !t.deleted {
+			t.root, t.also = v, []also{set("visit_number", s.number)}
+		}
+		m.put(t)
 	}
 }
