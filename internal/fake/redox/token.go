@@ -50,6 +50,11 @@ func (b *bearer) forget() {
 	b.token = ""
 }
 
+// Bearer is a credential that is always the same token: for tokens that are not as they should be.
+func Bearer(token string) Credential {
+	return &bearer{fetch: func(context.Context, *http.Client) (grant, error) { return grant{token, 24 * time.Hour}, nil }}
+}
+
 // Client is what Redox knows of a client of an OAuth 2.0 token endpoint.
 type Client struct {
 	TokenURL   string
