@@ -133,11 +133,24 @@ func TestTheTokenEndpointKnowsAClientBySecret(t *testing.T) {
 		"another type":     {"text/plain", form("client_id", id, "client_secret", secret).Encode(), 400},
 		"no type":          {"", body, 400},
 		"of 1 MB":          {"application/x-www-form-urlencoded", "grant_type=" + strings.Repeat("x", 1<<20), 400},
+		"a long tail":      {"application/x-www-form-urlencoded", form("client_id", id, "client_secret", secret).Encode() + "&x=" + strings.Repeat("x", formBytes), 400},
 		"a broken form":    {"application/x-www-form-urlencoded", "grant_type=%zz", 400},
 		"a line break end": {"application/x-www-form-urlencoded", form("client_id", id, "client_secret", secret).Encode() + "\r\n", 200},
 	} {
 		if got := askWith(t, g, row.kind, row.body); got.status != row.want {
 			t.Errorf("%s: %d %v, want %d", name, got.status, got.body, row.want)
+		}
+	}
+}
+
+// Where scopes mean nothing, whatever is asked for is granted, if it is short enough to be kept.
+func TestAScopeIsBounded(t *testing.T) {
+	c, _ := secretConfig()
+	c.Options.Scope = ""
+	for scope, want := range map[string]int{"anything at all": 200, "": 200, strings.Repeat("x", longestScope+1): 400} {
+		got := ask(t, newGate(t, c), url.Values{"grant_type": {grantCredentials}, "scope": {scope}}, basic("redox client", "s3cret/+of the client")...)
+		if got.status != want || want == 200 && got.body["scope"] != scope {
+			t.Errorf("scope of %d bytes: %d %v, want %d", len(scope), got.status, got.body, want)
 		}
 	}
 }

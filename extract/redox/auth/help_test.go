@@ -113,14 +113,14 @@ func status(t *testing.T, err error) int {
 type memory struct {
 	mu     sync.Mutex
 	tokens map[[32]byte]time.Time
-	jtis   map[string]bool
+	jtis   map[string]time.Time // until when each is kept
 	asked  int
 	down   bool
 	now    func() time.Time
 }
 
 func newMemory(now func() time.Time) *memory {
-	return &memory{tokens: map[[32]byte]time.Time{}, jtis: map[string]bool{}, now: now}
+	return &memory{tokens: map[[32]byte]time.Time{}, jtis: map[string]time.Time{}, now: now}
 }
 
 var errDown = errors.New("postgres is away")
@@ -148,11 +148,13 @@ func (m *memory) Token(_ context.Context, _ string, sum [32]byte) (scope string,
 	return "", expires, ok, err
 }
 
-func (m *memory) UseJTI(_ context.Context, destination, issuer string, jti [32]byte, _ time.Time) (first bool, err error) {
+func (m *memory) UseJTI(_ context.Context, destination, issuer string, jti [32]byte, expires time.Time) (first bool, err error) {
 	err = m.locked(func() {
 		name := destination + " " + issuer + " " + string(jti[:])
-		first = !m.jtis[name]
-		m.jtis[name] = true
+		first = !m.now().Before(m.jtis[name])
+		if first {
+			m.jtis[name] = expires
+		}
 	})
 	return first, err
 }

@@ -13,6 +13,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -100,7 +101,14 @@ func t1NoSignature(t *testing.T) {
 	judge(t, g, "as JSON", `{"payload":"`+parts[1]+`","protected":"`+parts[0]+`","signature":"`+parts[2]+`"}`, 401)
 	judge(t, g, "line break inside", parts[0][:4]+"\n"+parts[0][4:]+"."+parts[1]+"."+parts[2], 401)
 	judge(t, g, "padded", good+"=", 401)
-	judge(t, g, "of 1 MB", parts[0]+"."+strings.Repeat("A", 1<<20)+"."+parts[2], 401)
+	if err := g.Check(t.Context(), bearing(parts[0]+"."+strings.Repeat("A", 1<<20)+"."+parts[2])); err == nil || err.Error() != "token is too long" {
+		t.Errorf("of 1 MB: %v", err)
+	}
+	twice := bearing(good)
+	twice.Header.Add("Authorization", "Bearer x")
+	if got := status(t, g.Check(t.Context(), twice)); got != 401 {
+		t.Errorf("beside another: %d", got)
+	}
 	judge(t, g, "an algorithm that was not configured", sign(t, jose.PS256, "a", rsaKey(), usual()), 200)
 	narrow := newGate(t, Config{PublicURL: "https://etl.example.org", Path: "/redox/hospital-7f3c", Options: Options{
 		Strategy: strategyBearer, Issuer: "https://issuer.example.org", JWKSFile: keyFile(t, jwkSet("a", rsaKey().Public())), Algorithms: []string{"RS256"},
@@ -232,6 +240,9 @@ func t6Times(t *testing.T) {
 	} {
 		judge(t, g, name, sign(t, jose.RS256, "a", rsaKey(), but(usual(), c.changes...)), c.want)
 	}
+	if err := g.Check(t.Context(), bearing(sign(t, jose.RS256, "a", rsaKey(), but(usual(), "exp", nil)))); err == nil || !strings.Contains(err.Error(), "does not say") {
+		t.Errorf("exp missing: %v", err)
+	}
 	for _, exp := range []string{"1e400", "1e10", "null", "true", "[1]", "{}", "99999999999999999999999999"} {
 		payload := strings.Replace(string(must(json.Marshal(but(usual(), "exp", nil)))), "{", `{"exp":`+exp+`,`, 1)
 		judge(t, g, "exp "+exp, sign(t, jose.RS256, "a", rsaKey(), payload), 401)
@@ -262,6 +273,13 @@ func t7Replay(t *testing.T) {
 	if got := ask(t, g, smartForm(sign(t, jose.ES384, "a", ecKey(), smartClaims("3")))); got.status != 200 {
 		t.Errorf("after a forged one with its jti: %d %v", got.status, got.body)
 	}
+	// It is remembered for as long as it would be let in.
+	late := newClock()
+	c.Now, store.now = late.now, late.now
+	late.pass(4*time.Minute + leeway - time.Second)
+	if got := ask(t, newGate(t, c), smartForm(token)); got.status != 401 || got.body["error_description"] != "assertion was used before (jti)" {
+		t.Errorf("second use at its very end: %d %v", got.status, got.body)
+	}
 	store.down = true
 	if got := ask(t, g, smartForm(sign(t, jose.ES384, "a", ecKey(), smartClaims("4")))); got.status != 503 || got.header.Get("Retry-After") == "" {
 		t.Errorf("while the store is down: %d %v", got.status, got.body)
@@ -283,14 +301,17 @@ func t8Signatures(t *testing.T) {
 	}
 	judge(t, g, "a stranger's key", sign(t, jose.RS256, "a", strangerKey(), usual()), 401)
 	judge(t, g, "a key of P-384 for ES384 under the name of another", sign(t, jose.ES384, "e", ecKey(), usual()), 401)
-	weak := map[string]any{
-		"RSA of 1024 bits": &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 1023, 1), E: 65537},
-		"RSA with e = 1":   &rsa.PublicKey{N: rsaKey().N, E: 1},
-		"RSA too long":     &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 16000, 1), E: 65537},
-	}
-	for name, key := range weak {
-		if _, err := parseKeys(jwkSet("a", key)); err == nil {
+	for name, public := range map[string]*rsa.PublicKey{
+		"RSA of 1024 bits":   {N: new(big.Int).SetBit(big.NewInt(1), 1023, 1), E: 65537},
+		"RSA of 16,000 bits": {N: new(big.Int).SetBit(big.NewInt(1), 16000, 1), E: 65537},
+		"RSA with e = 1":     {N: rsaKey().N, E: 1},
+		"RSA with e = 4":     {N: rsaKey().N, E: 4},
+	} {
+		if err := (key{public: public}).sound(); err == nil {
 			t.Errorf("%s: taken as a key", name)
 		}
+	}
+	if _, err := parseKeys(jwkSet(slices.Repeat([]any{"a", rsaKey().Public()}, mostKeys+1)...)); err == nil || !strings.Contains(err.Error(), "101") {
+		t.Errorf("a set of 101 keys: %v", err)
 	}
 }

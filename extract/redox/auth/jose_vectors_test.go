@@ -168,7 +168,7 @@ func TestTheAssertionOfSMARTIsLetInOnce(t *testing.T) {
 	if got := ask(t, g, smartForm(token)); got.status != 401 || got.body["error"] != "invalid_client" {
 		t.Errorf("second use: %d %v", got.status, got.body)
 	}
-	store.jtis = map[string]bool{}
+	store.jtis = map[string]time.Time{}
 	at.pass(time.Hour)
 	if got := ask(t, g, smartForm(token)); got.status != 401 {
 		t.Errorf("an hour later: %d", got.status)

@@ -192,6 +192,33 @@ func TestAnIDTokenOfGoogleIsLetInForItsAccount(t *testing.T) {
 	judge(t, g, "an access token", "ya29.token", 401)
 }
 
+// A JWT of an external issuer is judged by its keys, and by the client and the scope that are asked for.
+func TestATokenOfAnExternalIssuerIsLetInForItsClient(t *testing.T) {
+	g := newGate(t, Config{Options: Options{
+		Strategy: strategyOAuth, JWKSFile: keyFile(t, jwkSet("a", rsaKey().Public())), Issuer: "https://issuer.example.org",
+		Audience: []string{"https://etl.example.org"}, ClientID: "redox-client", Scope: "push",
+	}})
+	good := but(usual(), "aud", "https://etl.example.org", "client_id", "redox-client", "scope", "read push")
+	for name, c := range map[string]struct {
+		changes []any
+		want    int
+	}{
+		"good":                        {nil, 200},
+		"azp in place of client_id":   {[]any{"client_id", nil, "azp", "redox-client"}, 200},
+		"scp in place of scope":       {[]any{"scope", nil, "scp", []string{"read", "push"}}, 200},
+		"another client":              {[]any{"client_id", "other"}, 401},
+		"another client, azp right":   {[]any{"client_id", "other", "azp", "redox-client"}, 401},
+		"no client":                   {[]any{"client_id", nil}, 401},
+		"no scope":                    {[]any{"scope", nil}, 401},
+		"scope that begins so":        {[]any{"scope", "pushed"}, 401},
+		"scope that is no text":       {[]any{"scope", 1}, 401},
+		"another audience":            {[]any{"aud", "https://other.example.org"}, 401},
+		"audience of the destination": {[]any{"aud", publicURL + receiver}, 401},
+	} {
+		judge(t, g, name, sign(t, "RS256", "a", rsaKey(), but(good, c.changes...)), c.want)
+	}
+}
+
 // An issuer that is asked about tokens (RFC 7662) hears who we are, and is believed for a minute.
 func TestAnIssuerIsAskedAboutTokens(t *testing.T) {
 	at := newClock()
@@ -236,6 +263,11 @@ func TestAnIssuerIsAskedAboutTokens(t *testing.T) {
 		answers(strings.Replace(active, change[0], change[1], 1))
 		judge(t, newGate(t, c), name, "opaque-token", 401)
 	}
+	answers(strings.Replace(active, `"exp":`, fmt.Sprintf(`"exp":%d,"was":`, at.now().Add(30*time.Second).Unix()), 1))
+	short := newGate(t, c)
+	judge(t, short, "ends in 30 s", "opaque-token", 200)
+	at.pass(30 * time.Second)
+	judge(t, short, "ended", "opaque-token", 401)
 	for _, nonsense := range []string{`{"active":"true"}`, `{}`, `[]`, `<html>`, ""} {
 		answers(nonsense)
 		judge(t, newGate(t, c), nonsense, "opaque-token", 503)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,25 +21,43 @@ const freshFor = 3 * time.Second
 // errEmpty is a secret that is there, and is nothing.
 var errEmpty = errors.New("the secret is empty")
 
+// staleFor is how much longer what was read serves those who come while somebody reads it again, which may take a command.
+const staleFor = 30 * time.Second
+
 // fresh is a value that is read again once it is older than freshFor. A failure is kept as long.
 type fresh[T any] struct {
 	read func() (T, error)
 	now  func() time.Time
 
-	mu    sync.Mutex
+	mu   sync.Mutex // held while reading
+	last atomic.Pointer[reading[T]]
+}
+
+// reading is what was read, or why it could not be.
+type reading[T any] struct {
 	value T
 	err   error
 	until time.Time
 }
 
 func (f *fresh[T]) get() (T, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if now := f.now(); !now.Before(f.until) {
-		f.value, f.err = f.read()
-		f.until = now.Add(freshFor)
+	seen, now := f.last.Load(), f.now()
+	if seen != nil && now.Before(seen.until) {
+		return seen.value, seen.err
 	}
-	return f.value, f.err
+	if !f.mu.TryLock() {
+		if seen != nil && now.Before(seen.until.Add(staleFor)) {
+			return seen.value, seen.err
+		}
+		f.mu.Lock()
+	}
+	defer f.mu.Unlock()
+	if last := f.last.Load(); last != seen {
+		return last.value, last.err // somebody read it meanwhile
+	}
+	value, err := f.read()
+	f.last.Store(&reading[T]{value, err, f.now().Add(freshFor)})
+	return value, err
 }
 
 // secret is a secret that is read again at use; an empty one is an error.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -101,6 +102,66 @@ func t16Signatures(t *testing.T) {
 // rewrite changes the authorization of a request.
 func rewrite(r *Request, from, to string) {
 	r.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), from, to, 1))
+}
+
+// forge signs a request with the right secret, but for the date, the service and the headers that a test says.
+func forge(t *testing.T, r *Request, date, service string, headers ...string) *Request {
+	t.Helper()
+	r.Header.Set("X-Amz-Date", noon.Format(sigTime))
+	r.RequestURI = r.URL.RequestURI()
+	s := must(newSigV4(Config{PublicURL: publicURL, Secrets: Secrets{SecretKey: text(awsSecret)}, Now: always(noon)}))
+	g := &signature{date: date, region: "redox", service: service, headers: headers, at: noon}
+	body := must(r.Bytes())
+	sum := sha256.Sum256(body)
+	hash := hex.EncodeToString(sum[:])
+	if sent := r.Header.Get("X-Amz-Content-Sha256"); sent != "" && slices.Contains(headers, "x-amz-content-sha256") {
+		hash = sent
+	}
+	canonical, reason := s.canonical(r.Request, g, hash)
+	if reason != "" {
+		t.Fatal(reason)
+	}
+	sum = sha256.Sum256([]byte(canonical))
+	key := []byte("AWS4" + awsSecret)
+	for _, part := range []string{date, "redox", service, sigEnd, strings.Join([]string{sigAlgorithm, noon.Format(sigTime), g.scope(), hex.EncodeToString(sum[:])}, "\n")} {
+		key = mac(key, part)
+	}
+	r.Header.Set("Authorization", sigAlgorithm+" Credential=AKIDEXAMPLE/"+g.scope()+", SignedHeaders="+strings.Join(headers, ";")+", Signature="+hex.EncodeToString(key))
+	return r
+}
+
+// A right signature is not enough: it must be for this day and service, and over what makes a request this one.
+func TestASignatureMustCoverWhatMatters(t *testing.T) {
+	g := sigGate(t)
+	empty := sha256.Sum256(nil)
+	other := hex.EncodeToString(empty[:])
+	sum := sha256.Sum256([]byte("{}"))
+	own := hex.EncodeToString(sum[:])
+	session := sigGate(t, func(c *Config) { c.Secrets.SessionToken = text("session") })
+	for name, c := range map[string]struct {
+		gate    *Gate
+		request *Request
+		want    int
+	}{
+		"good":                     {g, forge(t, push("{}"), "20260601", "syncd", "host", "x-amz-date"), 200},
+		"hash of the body":         {g, forge(t, push("{}", "X-Amz-Content-Sha256", own), "20260601", "syncd", "host", "x-amz-content-sha256", "x-amz-date"), 200},
+		"key of another day":       {g, forge(t, push("{}"), "20260531", "syncd", "host", "x-amz-date"), 401},
+		"another service":          {g, forge(t, push("{}"), "20260601", "s3", "host", "x-amz-date"), 401},
+		"without host":             {g, forge(t, push("{}"), "20260601", "syncd", "x-amz-date"), 401},
+		"without date":             {g, forge(t, push("{}"), "20260601", "syncd", "host"), 401},
+		"names out of order":       {g, forge(t, push("{}"), "20260601", "syncd", "x-amz-date", "host"), 401},
+		"a name twice":             {g, forge(t, push("{}"), "20260601", "syncd", "host", "host", "x-amz-date"), 401},
+		"hash that is not signed":  {g, forge(t, push("{}", "X-Amz-Content-Sha256", own), "20260601", "syncd", "host", "x-amz-date"), 401},
+		"hash of another body":     {g, forge(t, push("{}", "X-Amz-Content-Sha256", other), "20260601", "syncd", "host", "x-amz-content-sha256", "x-amz-date"), 401},
+		"session, signed":          {session, forge(t, push("{}", "X-Amz-Security-Token", "session"), "20260601", "syncd", "host", "x-amz-date", "x-amz-security-token"), 200},
+		"session, not signed":      {session, forge(t, push("{}", "X-Amz-Security-Token", "session"), "20260601", "syncd", "host", "x-amz-date"), 401},
+		"session token sent twice": {g, forge(t, push("{}", "X-Amz-Security-Token", "a", "X-Amz-Security-Token", "b"), "20260601", "syncd", "host", "x-amz-date"), 401},
+	} {
+		err := c.gate.Check(t.Context(), c.request)
+		if got := status(t, err); got != c.want {
+			t.Errorf("%s: %d (%v), want %d", name, got, err, c.want)
+		}
+	}
 }
 
 // The window is the one that is configured, to the second.

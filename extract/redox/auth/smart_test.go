@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,6 +39,8 @@ func smartClaims(jti string) map[string]any {
 func TestAClientAssertionIsJudgedAsSMARTSays(t *testing.T) {
 	c, _ := smartConfig(t, always(noon), "a", rsaKey().Public(), "e", ecKey().Public())
 	g := newGate(t, c)
+	one, _ := smartConfig(t, always(noon), "a", rsaKey().Public())
+	single := newGate(t, one)
 	rs := func(changes ...any) url.Values {
 		return smartForm(sign(t, jose.RS384, "a", rsaKey(), but(smartClaims(t.Name()), changes...)))
 	}
@@ -55,6 +58,7 @@ func TestAClientAssertionIsJudgedAsSMARTSays(t *testing.T) {
 		{"scope that is granted", with(rs("jti", "4"), "scope", "system/*.write"), 200, ""},
 		{"RS256", smartForm(sign(t, jose.RS256, "a", rsaKey(), smartClaims("5"))), 401, "invalid_client"},
 		{"no kid", smartForm(sign(t, jose.RS384, "", rsaKey(), smartClaims("6"))), 401, "invalid_client"},
+		{"RS384, in a set of one", smartForm(sign(t, jose.RS384, "a", rsaKey(), smartClaims("13"))), 200, ""},
 		{"another typ", smartForm(sign(t, jose.RS384, "a", rsaKey(), smartClaims("7"), "typ", "at+jwt")), 401, "invalid_client"},
 		{"another sub", rs("sub", "other"), 401, "invalid_client"},
 		{"another iss", rs("iss", "other"), 401, "invalid_client"},
@@ -73,6 +77,10 @@ func TestAClientAssertionIsJudgedAsSMARTSays(t *testing.T) {
 		{"scope that is not granted", with(rs("jti", "11"), "scope", "system/*.read"), 400, "invalid_scope"},
 		{"scope that is none", with(rs("jti", "12"), "scope", "system/*.write\n"), 400, "invalid_scope"},
 	} {
+		g := g
+		if row.name == "no kid" || strings.HasSuffix(row.name, "in a set of one") {
+			g = single
+		}
 		got := ask(t, g, row.form)
 		if got.status != row.want || row.error != "" && got.body["error"] != row.error {
 			t.Errorf("%s: %d %v, want %d %s", row.name, got.status, got.body, row.want, row.error)
@@ -117,7 +125,7 @@ func TestATokenThatWasGivenOutLetsPushesIn(t *testing.T) {
 	flipped := token[:len(token)-1] + map[bool]string{true: "B", false: "A"}[token[len(token)-1] == 'A']
 	judge(t, g, "changed", flipped, 401)
 	asked := store.asked
-	for _, garbage := range []string{"x", "syncd_x", token + "A", "Syncd_" + token[6:], token[:len(token)-1] + "!"} {
+	for _, garbage := range []string{"x", "syncd_x", token + "A", "Syncd_" + token[6:], token[:len(token)-1] + "!", token[6:]} {
 		judge(t, g, "garbage", garbage, 401)
 	}
 	if store.asked != asked {
@@ -135,8 +143,9 @@ func TestATokenThatWasGivenOutLetsPushesIn(t *testing.T) {
 	judge(t, g, "revoked", token, 401)
 	store.tokens = kept
 	at.pass(issuedTrust)
+	at.pass(issuedFor - 3*issuedTrust - time.Second)
 	judge(t, g, "before its end", token, 200)
-	at.pass(issuedFor)
+	at.pass(time.Second)
 	judge(t, g, "after its end", token, 401)
 	for sum := range kept {
 		if string(sum[:]) == token[:32] {

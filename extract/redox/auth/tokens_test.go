@@ -120,6 +120,39 @@ func TestATokenThatChangesIsSeen(t *testing.T) {
 	check(newToken, 200)
 }
 
+// While one request reads a secret again, which may take a command its time, the others go on with what was read before.
+func TestASlowSecretHoldsUpOneRequest(t *testing.T) {
+	at, reading, goOn := newClock(), make(chan struct{}), make(chan struct{})
+	reads := 0
+	s := newSecret(func() ([]byte, error) {
+		if reads++; reads > 1 {
+			close(reading)
+			<-goOn
+		}
+		return []byte(fmt.Sprint("secret ", reads)), nil
+	}, at.now)
+	get := func() string { return string(must(s.get())) }
+	if got := get(); got != "secret 1" {
+		t.Fatal(got)
+	}
+	at.pass(freshFor)
+	slow := make(chan string)
+	go func() { slow <- get() }()
+	<-reading
+	if got := get(); got != "secret 1" {
+		t.Errorf("while it is read: %s", got)
+	}
+	at.pass(staleFor)
+	late := make(chan string)
+	go func() { late <- get() }()
+	close(goOn)
+	for _, c := range []chan string{slow, late} {
+		if got := <-c; got != "secret 2" {
+			t.Errorf("afterwards: %s", got)
+		}
+	}
+}
+
 // The uses of each token are counted once a request, and only of requests that were let in.
 func TestTheUsesOfTokensAreCounted(t *testing.T) {
 	g := tokenGate(t, text(newToken), text(oldToken))
