@@ -3,6 +3,7 @@ package redox
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -220,6 +221,9 @@ func (e *encoder) append(w *walk, taken []string) {
 
 // textNode is a text that code gives to a column, as a node.
 func textNode(c *column, text string) *node {
+	if strings.IndexByte(text, 0) >= 0 {
+		return &node{kind: '"', text: `\u0000`, unfit: true}
+	}
 	kind := jsontext.Kind('"')
 	if c.form == asBool && text != "" {
 		kind = jsontext.Kind(text[0]) // true or false

@@ -1,6 +1,7 @@
 package redox
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -118,6 +119,18 @@ func TestRowsWithoutAUsableKeyAreRejectsAndTheRestIsApplied(t *testing.T) {
 	}
 }
 
+func TestAnIdentifierThatCannotBeAKeyStandsForNobody(t *testing.T) {
+	for _, id := range []string{`"\u0000"`, `"\ud800"`, `"` + strings.Repeat("x", 401) + `"`, `""`, `null`} {
+		b := decodeOne(strings.Replace(arrival(`"p"`, `"1"`), `[`, `[{"ID":`+id+`,"IDType":"AA"},`, 1))
+		check(t, b)
+		for _, s := range append(b.Further, b.Scope) {
+			if s.Tables[0] == patient.tables[0].live && fmt.Sprint(s.Keys) != "[[s MR p]]" {
+				t.Errorf("%.20s: %v", id, s.Keys)
+			}
+		}
+	}
+}
+
 func TestADefectOfOneModelHoldsUpNobody(t *testing.T) {
 	g := everything("MR")
 	broken := &model{name: "Broken", entities: []*entity{visit}}
@@ -216,6 +229,12 @@ func check(t *testing.T, b *extract.Batch) {
 					t.Fatalf("NULL in the key of %s", rows.Table.Name)
 				}
 				key = append(key, string(cell))
+			}
+			for j, c := range rows.Table.Columns {
+				cell, ok := rows.Cell(i, j)
+				if again, err := extract.Append(nil, c.Type, cell); ok && (err != nil || !bytes.Equal(cell, again)) {
+					t.Fatalf("a cell of %s.%s is not the canonical text of %s", rows.Table.Name, c.Name, c.Type)
+				}
 			}
 			if s := inScope[rows.Table]; s != nil && !keys[s][extract.JoinKey(key[:s.Width]...)] {
 				t.Fatalf("a row of %s is outside of its scope", rows.Table.Name)

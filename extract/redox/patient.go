@@ -17,11 +17,15 @@ var patientIdentifier = newEntity(tableSpec{
 	indexes: "source_id id_type id",
 })
 
-// identifiers reads the usable ones of a list of identifiers.
+// longestAnchor bounds an identifier that may stand for a patient, with its type: it becomes a part of many keys.
+const longestAnchor = 400
+
+// identifiers reads those of a list of identifiers that can stand for a patient.
 func identifiers(list *node) []identifierOf {
 	var all []identifierOf
 	for _, n := range list.items() {
-		if i := (identifierOf{n.get("IDType").str(), n.get("ID").str()}); i.id != "" {
+		i := identifierOf{n.get("IDType").str(), n.get("ID").str()}
+		if i.id != "" && len(i.kind)+len(i.id) <= longestAnchor && usable([]string{i.kind, i.id}) == "" {
 			all = append(all, i)
 		}
 	}
@@ -53,6 +57,9 @@ func (m *message) identify(patient *node) identifierOf {
 		return anchor
 	}
 	for _, n := range list.items() {
+		if n.get("ID").empty() {
+			continue // a type of which there is none
+		}
 		m.put(thing{of: patientIdentifier, key: []string{m.source, anchor.kind, anchor.id, n.get("IDType").str(), n.get("ID").str()}, root: n})
 	}
 	return anchor
