@@ -15,10 +15,11 @@ import (
 // copyChunk is how much text is made at once.
 const copyChunk = 60 << 10
 
-// copyText is the text of a COPY, made while it is sent: rows of an intake as lines.
+// copyText is what a COPY sends, made while it is sent: rows of an intake as lines, or in binary form.
 type copyText struct {
 	line func(dst []byte, row int) []byte
 	rows []int
+	tail string // after the last row
 	buf  []byte
 	at   int
 }
@@ -28,8 +29,11 @@ func (c *copyText) Read(p []byte) (int, error) {
 	if c.at == len(c.buf) {
 		c.buf, c.at = c.buf[:0], 0
 		for len(c.rows) > 0 && len(c.buf) < copyChunk {
-			c.buf = append(c.line(c.buf, c.rows[0]), '\n')
+			c.buf = c.line(c.buf, c.rows[0])
 			c.rows = c.rows[1:]
+		}
+		if len(c.rows) == 0 {
+			c.buf, c.tail = append(c.buf, c.tail...), ""
 		}
 		if len(c.buf) == 0 {
 			return 0, io.EOF
@@ -106,27 +110,43 @@ func (in *intake) appendNotes(dst []byte, h *noteText, row int) []byte {
 
 // copyNew copies new rows straight into the table.
 func (r *Run) copyNew(ctx context.Context, s *session, in *intake, rows []int, now clock) error {
-	own := append(strconv.AppendInt(nil, r.id, 10), '\t')
 	given := !now.own || !in.sh.made // else the columns' default says the same
-	times := []byte{'\t'}
-	if given {
-		times = append(append(append(append(times, now.text...), '\t'), now.text...), '\t')
+	sql, text := copyRows(in.sh, given), &copyText{rows: rows, buf: r.state.copyBuf[:0]}
+	if in.sh.plain() {
+		sql += " WITH (FORMAT binary)"
+		text.line, text.buf, text.tail = r.plainLine(in, now, given), append(text.buf, binaryHead...), binaryTail
+	} else {
+		text.line = r.newLine(in, now, given)
 	}
-	text := &copyText{rows: rows, buf: r.state.copyBuf[:0], line: func(dst []byte, row int) []byte {
-		if in.later {
-			in.fps[row] = in.sh.fingerprint(&r.state.hasher, in, row)
-		}
-		dst = append(in.appendCells(dst, row), own...)
-		dst = append(appendUUID(dst, in.fps[row]), times...)
-		return in.appendVersion(in.appendNotes(dst, &r.state.hasher.notes, row), row)
-	}}
-	tag, err := s.pg.CopyFrom(ctx, text, copyRows(in.sh, given))
+	tag, err := s.pg.CopyFrom(ctx, text, sql)
 	r.state.copyBuf = text.buf
 	if err != nil {
 		return refusedAt(err, in, rows)
 	}
 	in.counts.Inserted += tag.RowsAffected()
 	return counted(in.sh.t, tag.RowsAffected(), len(rows))
+}
+
+// newLine makes the line of a new row.
+func (r *Run) newLine(in *intake, now clock, given bool) func(dst []byte, row int) []byte {
+	own := append(strconv.AppendInt(nil, r.id, 10), '\t')
+	times := []byte{'\t'}
+	if given {
+		times = append(append(append(append(times, now.text...), '\t'), now.text...), '\t')
+	}
+	return func(dst []byte, row int) []byte {
+		r.printLate(in, row)
+		dst = append(in.appendCells(dst, row), own...)
+		dst = append(appendUUID(dst, in.fps[row]), times...)
+		return append(in.appendVersion(in.appendNotes(dst, &r.state.hasher.notes, row), row), '\n')
+	}
+}
+
+// printLate takes the fingerprint of a row that was not to be compared.
+func (r *Run) printLate(in *intake, row int) {
+	if in.later {
+		in.fps[row] = in.sh.fingerprint(&r.state.hasher, in, row)
+	}
 }
 
 // counted compares what Postgres says it did with what it was asked to do.

@@ -24,7 +24,7 @@ func (r *Run) mergeStage(ctx context.Context, s *session, in *intake, rows []int
 	text := &copyText{rows: rows, buf: r.state.copyBuf[:0], line: func(dst []byte, row int) []byte {
 		dst = append(strconv.AppendInt(dst, int64(row), 10), '\t')
 		dst = append(appendUUID(in.appendCells(dst, row), in.fps[row]), '\t')
-		return in.appendVersion(in.appendNotes(dst, &r.state.hasher.notes, row), row)
+		return append(in.appendVersion(in.appendNotes(dst, &r.state.hasher.notes, row), row), '\n')
 	}}
 	_, err := s.pg.CopyFrom(ctx, text, copyStage(stage, in.sh))
 	r.state.copyBuf = text.buf
