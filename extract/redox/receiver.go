@@ -31,13 +31,14 @@ type allowance struct {
 	memory  time.Duration // of it, for waiting until there is room for its body
 	body    time.Duration // for its body to come, beside a second for every slowest bytes
 	slowest int           // bytes a second
+	linger  time.Duration // for the rest of a body that is not wanted, before the connection is closed
 	headers int           // how many
 	retry   string        // seconds after which a sender may try again, as it is told
 	first   int           // bytes of a body that room is taken for before any has come
 }
 
 var granted = allowance{
-	own: 10 * time.Second, memory: 5 * time.Second, body: 30 * time.Second, slowest: 64 << 10, headers: 200, retry: "2", first: 16 << 10,
+	own: 10 * time.Second, memory: 5 * time.Second, body: 30 * time.Second, slowest: 64 << 10, linger: time.Second, headers: 200, retry: "2", first: 16 << 10,
 }
 
 // Receiver takes what is pushed to one destination. Its contract with the sender: 200 and nothing else once the delivery is in

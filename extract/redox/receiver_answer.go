@@ -70,7 +70,9 @@ func (x *exchange) send(a answer) {
 		h.Set("Retry-After", x.allowed.retry)
 	}
 	if x.r.ProtoMajor == 1 && x.r.ContentLength != 0 && (!x.read || x.failure != nil) {
-		h.Set("Connection", "close") // what is left of the body is not waited for
+		// What is left of the body is not waited for, but what is on its way is taken in: it would reset the answer.
+		h.Set("Connection", "close")
+		_ = x.control.SetReadDeadline(time.Now().Add(x.allowed.linger))
 	}
 	if a.body == "" && a.status == http.StatusOK {
 		a.body = "{}"

@@ -64,8 +64,11 @@ func (x *exchange) receive(most int) ([]byte, error) {
 		return nil, errTooLarge
 	}
 	src := &paced{src: x.r.Body, control: x.control, allowed: x.allowed, began: time.Now()}
-	defer src.done()
-	return x.gather(src, int(x.r.ContentLength), most, cut)
+	body, err := x.gather(src, int(x.r.ContentLength), most, cut)
+	if err == nil {
+		_ = x.control.SetReadDeadline(time.Time{}) // the server's own holds for the next request
+	}
+	return body, err
 }
 
 var errTooLarge = &failure{http.StatusRequestEntityTooLarge, "the body is larger than max_body"}
@@ -164,9 +167,6 @@ func (p *paced) Read(b []byte) (int, error) {
 	p.n += n
 	return n, err
 }
-
-// done lets the connection wait for the next request as long as the server lets it.
-func (p *paced) done() { _ = p.control.SetReadDeadline(time.Time{}) }
 
 // What the bodies of all requests may hold at once. Small ones have a budget of their own: they do not queue behind files.
 const (

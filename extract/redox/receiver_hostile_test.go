@@ -46,7 +46,8 @@ func refusedBeforeReading() []hostile {
 		all = append(all, hostile{id: id, what: what, raw: request(ok, lines...), answers: []int{401}})
 	}
 	unlet("H1", "no token", "-Verification-Token")
-	all = append(all, hostile{id: "H1", what: "no token, and a body that never comes", raw: request("", "-Verification-Token", "-Content-Length", "Content-Length: 900000"), answers: []int{401}})
+	all = append(all, hostile{id: "H1", what: "no token, and a body that never comes", raw: request("", "-Verification-Token", "-Content-Length", "Content-Length: 900000", "-Connection"), answers: []int{401}})
+	all = append(all, hostile{id: "H1", what: "no token, and a small body that never comes", raw: request("", "-Verification-Token", "-Content-Length", "Content-Length: 9000", "-Connection"), answers: []int{401}})
 	for what, token := range map[string]string{
 		"same length": strings.Repeat("x", len(goodToken)), "prefix": goodToken[:16], "longer": goodToken + "x", "empty": "", "60 kB": long,
 	} {
@@ -88,8 +89,8 @@ func framed() []hostile {
 	chunks := []string{"-Content-Length", "Transfer-Encoding: chunked"}
 	bare := strings.ReplaceAll(request(ok), "\r\n", "\n")
 	return []hostile{
-		{id: "H9", what: "a byte too many, announced", raw: request(strings.Repeat(" ", hostileMax+1)), answers: []int{413}},
-		{id: "H9", what: "a byte too many, in chunks", raw: request("", chunks...) + chunked(strings.Repeat(" ", hostileMax+1), 60_000), answers: []int{413}},
+		{id: "H9", what: "a byte too many, announced", raw: request(strings.Repeat(" ", hostileMax+1), "-Connection"), answers: []int{413}},
+		{id: "H9", what: "a byte too many, in chunks", raw: request("", append(chunks, "-Connection")...) + chunked(strings.Repeat(" ", hostileMax+1), 60_000), answers: []int{413}},
 		{id: "H9", what: "just what is allowed", raw: request(ok + strings.Repeat(" ", hostileMax-len(ok))), answers: []int{200}, kept: []string{ok + strings.Repeat(" ", hostileMax-len(ok))}},
 		{id: "H9", what: "in chunks of 7 bytes", raw: request("", chunks...) + chunked(ok, 7), answers: []int{200}, kept: []string{ok}},
 		{id: "H11", what: "length smaller than what is sent", raw: request(ok+"GARBAGE", "-Content-Length", fmt.Sprintf("Content-Length: %d", len(ok)), "-Connection"), answers: []int{200, 400}, kept: []string{ok}},
@@ -152,6 +153,7 @@ func stored() []hostile {
 			`{"Meta":{"DataModel":"PatientAdmin","EventType":"PatientMerge","Logs":[{"ID":"m"}]},"Patient":{"Identifiers":[],"PreviousIdentifiers":[]}}`,
 			`{"Meta":{"DataModel":"PatientAdmin","EventType":"Cancel","CanceledEvent":"Discharge"},"Visit":{"VisitNumber":"unknown"}}`,
 		},
+		"H39": {"{" + strings.Join(lines(50_000, `"k%08d":{}`), ",") + "}"},
 		"H40": {`{"Meta":{"DataModel":"x\n{\"level\":\"error\"}","EventType":"\u001b[31m%n%n","Source":{"ID":"a\u0000b"}}}`},
 	} {
 		for _, body := range bodies {
