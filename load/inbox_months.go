@@ -15,6 +15,8 @@ import (
 var (
 	//go:embed sql/payload_months.sql
 	payloadMonthsSQL string
+	//go:embed sql/payload_begun.sql
+	payloadBegunSQL string
 	//go:embed sql/payload_expire.sql
 	payloadExpireSQL string
 )
@@ -45,7 +47,8 @@ func (b *Inbox) Months(ctx context.Context) ([]string, error) {
 	return months, fault("read partitions", err)
 }
 
-// MonthsMissing returns the statements that make the partitions of this month and the next ones that are not there.
+// MonthsMissing returns the statements that make the partitions of this month and the next ones that are not there. A month that
+// has begun in the default partition stays there, and is not missed.
 func (b *Inbox) MonthsMissing(ctx context.Context, now time.Time) ([]string, error) {
 	there, err := b.Months(ctx)
 	if err != nil {
@@ -54,7 +57,15 @@ func (b *Inbox) MonthsMissing(ctx context.Context, now time.Time) ([]string, err
 	var ddl []string
 	for i := range monthsAhead + 1 {
 		from := monthOf(now).AddDate(0, i, 0)
-		if table := monthTable(from); !slices.Contains(there, table) {
+		table := monthTable(from)
+		if slices.Contains(there, table) {
+			continue
+		}
+		var begun bool
+		if err := b.pool.QueryRow(ctx, payloadBegunSQL, from, from.AddDate(0, 1, 0)).Scan(&begun); err != nil {
+			return nil, fault("read partitions", err)
+		}
+		if !begun {
 			ddl = append(ddl, fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s PARTITION OF syncd.payload FOR VALUES FROM (%s) TO (%s)",
 				name("syncd", table), literal(from.Format(time.RFC3339)), literal(from.AddDate(0, 1, 0).Format(time.RFC3339))))
 		}

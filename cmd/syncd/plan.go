@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"syncd/extract"
 	"syncd/internal/config"
 	"syncd/load"
 	"syncd/migrations"
@@ -15,15 +17,11 @@ import (
 // planCommand prints the DDL that the warehouse is waiting for. It alters nothing, whatever jobs.toml says.
 func (c *cli) planCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:               "plan [JOB...]",
+		Use:               "plan [JOB|RECEIVER...]",
 		Short:             "the DDL that is waiting, for whoever owns the database: syncd plan | psql",
-		ValidArgsFunction: c.completeJobs,
+		ValidArgsFunction: c.completeAll,
 		RunE: func(_ *cobra.Command, args []string) error {
-			names, err := c.chosen(args, len(args) == 0)
-			if err != nil {
-				return err
-			}
-			return c.plan(names)
+			return c.plan(args)
 		},
 	}
 }
@@ -49,22 +47,61 @@ func (c *cli) planIn(cfg *config.Config, url string, names []string, log *slog.L
 		return err
 	}
 	defer w.Close()
-	from := c.newSources(cfg, log, w)
-	for _, name := range names {
-		if err := c.planJob(c.ctx, w, from, cfg.Jobs[name]); err != nil {
-			return fmt.Errorf("plan job %s: %w", name, err)
-		}
-	}
-	return nil
-}
-
-func (c *cli) planJob(ctx context.Context, w *load.Warehouse, from *sources, job *config.Job) error {
-	source, err := from.of(job)
+	jobs, receivers, err := picked(cfg, names)
 	if err != nil {
 		return err
 	}
+	from := c.newSources(cfg, log, w)
+	for _, name := range jobs {
+		job := cfg.Jobs[name]
+		source, err := from.of(job)
+		if err == nil {
+			err = c.planJob(c.ctx, w, "job", name, job.Schema, source)
+		}
+		if err != nil {
+			return fmt.Errorf("plan job %s: %w", name, err)
+		}
+	}
+	return c.planReceivers(cfg, w, receivers)
+}
+
+// planReceivers plans the tables of what was pushed so far, and the partitions for the bytes to come.
+func (c *cli) planReceivers(cfg *config.Config, w *load.Warehouse, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	b, err := w.Inbox(inboxConns)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	for _, name := range names {
+		for _, s := range streamsOf(cfg.Receivers[name]) {
+			if err := c.planStream(w, b, s); err != nil {
+				return fmt.Errorf("plan receiver %s: %w", s.name, err)
+			}
+		}
+	}
+	missing, err := b.MonthsMissing(c.ctx, c.Now())
+	if err == nil && len(missing) > 0 {
+		c.printPlan("partitions of syncd.payload", missing)
+	}
+	return err
+}
+
+func (c *cli) planStream(w *load.Warehouse, b *load.Inbox, s stream) error {
+	q := b.Queue(s.of.Name, s.test)
+	defer q.Close()
+	source, err := s.open(q, true, nil)(c.ctx)
+	if err != nil {
+		return err
+	}
+	return c.planJob(c.ctx, w, "receiver", s.name, s.schema, source)
+}
+
+func (c *cli) planJob(ctx context.Context, w *load.Warehouse, word, name, schema string, source extract.Source) error {
 	// What was renamed is told from the structure of the last good run.
-	since, err := w.Marks(ctx, load.Order{Job: job.Name, Schema: job.Schema}, false)
+	since, err := w.Marks(ctx, load.Order{Job: name, Schema: schema}, false)
 	if err != nil {
 		return err
 	}
@@ -72,18 +109,26 @@ func (c *cli) planJob(ctx context.Context, w *load.Warehouse, from *sources, job
 	if err != nil {
 		return err
 	}
-	statements, err := w.Plan(ctx, job.Name, job.Schema, structure)
+	statements, err := w.Plan(ctx, name, schema, structure)
 	if err != nil {
 		return err
 	}
 	if len(statements) == 0 {
-		fmt.Fprintf(c.Stdout, "-- job %s: nothing is waiting\n", job.Name)
+		fmt.Fprintf(c.Stdout, "-- %s %s: nothing is waiting\n", word, name)
 		return nil
 	}
-	fmt.Fprintf(c.Stdout, "-- job %s: %d statements\nBEGIN;\n", job.Name, len(statements))
-	for _, s := range statements {
-		fmt.Fprintln(c.Stdout, s.SQL)
+	all := make([]string, len(statements))
+	for i, s := range statements {
+		all[i] = s.SQL
 	}
-	fmt.Fprintln(c.Stdout, "COMMIT;")
+	c.printPlan(word+" "+name, all)
 	return nil
+}
+
+// printPlan prints statements, of which each is whole in itself.
+func (c *cli) printPlan(of string, statements []string) {
+	fmt.Fprintf(c.Stdout, "-- %s: %d statements\n", of, len(statements))
+	for _, s := range statements {
+		fmt.Fprintln(c.Stdout, strings.TrimRight(s, ";\n")+";")
+	}
 }

@@ -110,7 +110,7 @@ func (c *cli) repend(w *load.Warehouse, r *config.Receiver, again load.Again) er
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(c.Stdout, "%s: %s deliveries are pending again\n", r.Name, count(n)); err != nil || n == 0 {
+	if _, err := fmt.Fprintf(c.Stdout, "%s: %s deliveries are pending again\n", r.Name, count(n)); err != nil {
 		return err
 	}
 	log, err := c.logger(slog.LevelWarn)
@@ -125,6 +125,9 @@ func (c *cli) repend(w *load.Warehouse, r *config.Receiver, again load.Again) er
 	}
 	var busy *load.BusyError
 	if errors.As(err, &busy) {
+		err = nil
+	}
+	if busy != nil && n > 0 {
 		_, err = fmt.Fprintf(c.Stdout, "%s: the daemon (%s) loads them\n", r.Name, busy.Holder)
 	}
 	return err

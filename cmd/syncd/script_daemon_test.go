@@ -63,18 +63,19 @@ func startDaemon(ts *testscript.TestScript) *daemon {
 	d := &daemon{cmd: exec.Command(self, "--log-format", "json", "serve"), done: make(chan struct{})}
 	d.cmd.Args[0] = "syncd"
 	d.cmd.Dir = ts.MkAbs(".")
-	d.cmd.Env = append(os.Environ(), "DATABASE_URL="+ts.Getenv("DATABASE_URL"), "REDOX_SECRET="+ts.Getenv("REDOX_SECRET"))
+	d.cmd.Env = append(os.Environ(), "DATABASE_URL="+ts.Getenv("DATABASE_URL"), "WRITER_URL="+ts.Getenv("WRITER_URL"))
 	stderr, err := d.cmd.StderrPipe()
 	ts.Check(err)
 	ts.Check(d.cmd.Start())
 	lines := bufio.NewScanner(stderr)
 	var said struct{ Admin, Receivers string }
+	admin := ""
 	for said.Receivers == "" && lines.Scan() {
 		d.log.Write(append(lines.Bytes(), '\n'))
 		ts.Check(json.Unmarshal(lines.Bytes(), &said))
 		if said.Admin != "" {
-			replaceIn(ts, `admin = "127.0.0.1:0"`, `admin = "`+said.Admin+`"`)
-			said.Admin = ""
+			admin, said.Admin = said.Admin, ""
+			replaceIn(ts, `admin = "127.0.0.1:0"`, `admin = "`+admin+`"`)
 		}
 	}
 	go func() {
@@ -89,7 +90,21 @@ func startDaemon(ts *testscript.TestScript) *daemon {
 		ts.Fatalf("the daemon did not listen:\n%s", d.log.String())
 	}
 	ts.Setenv("RECEIVERS", "http://"+said.Receivers)
+	awaitReady(ts, "http://"+admin+"/readyz")
 	return d
+}
+
+// awaitReady asks until the daemon can commit: before, it answers pushes with 503.
+func awaitReady(ts *testscript.TestScript, url string) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
+		reply, err := http.Get(url)
+		ts.Check(err)
+		reply.Body.Close()
+		if reply.StatusCode == http.StatusOK {
+			return
+		}
+	}
+	ts.Fatalf("the daemon is not ready after a minute")
 }
 
 func replaceIn(ts *testscript.TestScript, old, text string) {

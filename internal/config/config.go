@@ -113,6 +113,9 @@ func (c *Config) Job(name string) (*Job, error) {
 	if j := c.Jobs[name]; j != nil {
 		return j, nil
 	}
+	if c.Receivers[name] != nil {
+		return nil, fmt.Errorf("%s is a receiver and no job: syncd serve loads what is pushed to it, and syncd replay loads a range of that anew", name)
+	}
 	if len(c.Jobs) == 0 {
 		return nil, fmt.Errorf("no job %s in %s, nor any other", shown(name), c.Files[0])
 	}
