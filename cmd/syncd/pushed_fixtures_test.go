@@ -33,13 +33,16 @@ type recorded struct {
 	status             int
 }
 
-var logID = regexp.MustCompile(`"Logs":\s*\[\s*\{\s*"ID":\s*"([^"]+)"`)
+var (
+	logID    = regexp.MustCompile(`("Logs":\s*\[\s*\{\s*"ID":\s*")([^"]+)"`)
+	sourceID = regexp.MustCompile(`("Source":\s*\{\s*"ID":\s*")([^"]+)"`)
+)
 
-// recordedPayloads reads all payloads. Many of the samples share one log id: all but the first that has it get one of their own.
+// recordedPayloads reads all payloads. Most of the samples share one log id and tell of the same things: each gets a log and a sender
+// of its own, so that what is made of it can be told from what is made of the others.
 func recordedPayloads(t *testing.T) (all []*recorded) {
 	t.Helper()
 	dir := pushedFixtures(t)
-	seen := map[string]bool{}
 	for _, pattern := range []string{"datamodel/*/*.json", "fhir-r4/*.json"} {
 		paths, err := filepath.Glob(filepath.Join(dir, filepath.FromSlash(pattern)))
 		if err != nil || len(paths) == 0 {
@@ -51,12 +54,8 @@ func recordedPayloads(t *testing.T) (all []*recorded) {
 				t.Fatal(err)
 			}
 			r := &recorded{name: filepath.Base(filepath.Dir(path)) + "/" + filepath.Base(path), body: body}
-			if m := logID.FindSubmatchIndex(body); m != nil {
-				if id := string(body[m[2]:m[3]]); seen[id] {
-					r.body = slices.Concat(body[:m[2]], fmt.Appendf(nil, "own-%d-%s", len(all), id), body[m[3]:])
-				} else {
-					seen[id] = true
-				}
+			for _, id := range []*regexp.Regexp{logID, sourceID} {
+				r.body = id.ReplaceAll(r.body, fmt.Appendf(nil, `${1}own-%d-${2}"`, len(all)))
 			}
 			r.read()
 			all = append(all, r)
@@ -162,15 +161,18 @@ func postTo(t *testing.T, client *http.Client, address string, body []byte) int 
 	return answer.StatusCode
 }
 
-// rowsByDelivery counts the rows that were made of each delivery, by its number: every state stands in the history.
+// rowsByDelivery counts the rows that were made of each delivery, by its number: states stand in the history, facts in their tables.
 func (w *ward) rowsByDelivery() map[string][]string {
 	w.t.Helper()
 	all := map[string][]string{}
-	for _, table := range w.rowsOf("SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname IN ('ward_history', 'ward_test_history') ORDER BY tablename") {
-		for _, line := range w.rowsOf("SELECT right(version, 16)::bigint::text, count(*)::text FROM " + table + " GROUP BY 1") {
+	for _, found := range w.rowsOf(`SELECT format('%I.%I', table_schema, table_name), column_name, table_name FROM information_schema.columns AS c
+		WHERE table_schema IN ('ward_history', 'ward_test_history') AND column_name = 'version'
+		   OR table_schema IN ('ward', 'ward_test') AND column_name = '_version' AND to_regclass(format('%I.%I', table_schema || '_history', table_name)) IS NULL
+		ORDER BY table_name`) {
+		cells := strings.Split(found, "|")
+		for _, line := range w.rowsOf("SELECT right(" + cells[1] + ", 16)::bigint::text, count(*)::text FROM " + cells[0] + " GROUP BY 1") {
 			seq, n, _ := strings.Cut(line, "|")
-			_, name, _ := strings.Cut(table, ".")
-			all[seq] = append(all[seq], name+" "+n)
+			all[seq] = append(all[seq], cells[2]+" "+n)
 		}
 	}
 	return all

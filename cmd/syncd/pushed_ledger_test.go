@@ -166,11 +166,19 @@ func (w *wardOfReplicas) figures(t *testing.T, path string) (f figures) {
 			f.unacked++
 		}
 	}
-	// Every delivery is counted when it is applied, and every message of PatientAdmin is one event of its own.
-	f.twice += askWard[int](reader, "SELECT abs((SELECT sum(deliveries) FROM syncd.traffic WHERE outcome = 'applied') - (SELECT count(*) FROM syncd.delivery))::integer")
-	f.twice += askWard[int](reader, `SELECT abs((SELECT count(*) FROM ward_history.visit_event) - (SELECT count(*) FROM syncd.delivery WHERE model = 'PatientAdmin'))::integer`)
-	f.twice += askWard[int](reader, `SELECT count(*)::integer FROM syncd.delivery AS d
-		WHERE model = 'PatientAdmin' AND 1 <> (SELECT count(*) FROM ward_history.visit_event AS e WHERE e.event_id = d.dedupe_key AND right(e.version, 16)::bigint = d.seq)`)
+	// Every delivery is counted when it is applied, every log of PatientAdmin is one event, and every delivery of it one state of a patient.
+	for what, sql := range map[string]string{
+		"count of what was applied": "SELECT abs((SELECT sum(deliveries) FROM syncd.traffic WHERE outcome = 'applied') - (SELECT count(*) FROM syncd.delivery))::integer",
+		"events":                    "SELECT abs((SELECT count(*) FROM ward.visit_event) - (SELECT count(DISTINCT dedupe_key) FROM syncd.delivery WHERE model = 'PatientAdmin'))::integer",
+		"states of patients":        "SELECT abs((SELECT count(*) FROM ward_history.patient) - (SELECT count(*) FROM syncd.delivery WHERE model = 'PatientAdmin'))::integer",
+		"deliveries without their one state": `SELECT count(*)::integer FROM syncd.delivery AS d
+			WHERE model = 'PatientAdmin' AND 1 <> (SELECT count(*) FROM ward_history.patient AS p WHERE right(p.version, 16)::bigint = d.seq)`,
+	} {
+		if n := askWard[int](reader, sql); n != 0 {
+			t.Errorf("%s: %d too many or too few", what, n)
+			f.twice += n
+		}
+	}
 	log, err := os.ReadFile(w.postgres.Log())
 	if err != nil {
 		t.Fatal(err)
