@@ -12,15 +12,15 @@ func fhirEntities() []*entity {
 var fhirMessage = newEntity(tableSpec{
 	name:    "fhir_message",
 	comment: "One FHIR message, or whatever else came as FHIR: what its Bundle and its MessageHeader say.",
-	key:     "source_id message_key",
-	at:      "Bundle",
-	also: `bundle_id bundle_type bundle_timestamp:time bundle_identifier_system bundle_identifier_value header_id event_uri event_system
+	key:     "source_id message_key", facts: true,
+	at: "Bundle",
+	also: `event_type bundle_id bundle_type bundle_timestamp:time bundle_identifier_system bundle_identifier_value header_id event_uri event_system
 		event_code event_display definition source_name source_endpoint source_software source_version focus_reference focus_resource_type
 		focus_identifier_system focus_identifier_value response_identifier response_code header:json entries:integer resources:integer`,
 	fields:  "resourceType! id! type! timestamp! identifier! entry! meta:json",
 	indexes: "focus_identifier_value focus_identifier_system, event_type",
 }, tableSpec{
-	name:    "fhir_entry",
+	name: "fhir_entry", facts: true,
 	comment: "An entry of a FHIR message, and by which key its resource is known; what it asks a server to do was kept and not done.",
 	at:      "Bundle.entry[]",
 	also: `resource_type resource_id identifier_system identifier_value focus:bool request_method request_url request:json response:json

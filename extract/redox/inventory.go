@@ -17,9 +17,9 @@ var inventoryItem = newEntity(tableSpec{
 var inventoryDepletion = newEntity(tableSpec{
 	name:    "inventory_depletion",
 	comment: "Items that were used or wasted; event_id is the message that said so.",
-	key:     "source_id event_id ordinal:integer",
-	also:    "id_type id " + subjectKey,
-	at:      "Items[]",
+	key:     "source_id event_id ordinal:integer", facts: true,
+	also: "facility_code id_type id " + subjectKey,
+	at:   "Items[]",
 	fields: itemFields + "UsedQuantity:number WastedQuantity:number LotNumber SerialNumber Location{ID Bin Facility Department} OrderingProvider{" +
 		providerFields + "}",
 	indexes: "source_id id_type id, source_id patient_id_type patient_id",
