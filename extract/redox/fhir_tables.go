@@ -17,7 +17,7 @@ var fhirMessage = newEntity(tableSpec{
 	also: `event_type bundle_id bundle_type bundle_timestamp:time bundle_identifier_system bundle_identifier_value header_id event_uri event_system
 		event_code event_display definition source_name source_endpoint source_software source_version focus_reference focus_resource_type
 		focus_identifier_system focus_identifier_value response_identifier response_code header:json entries:integer resources:integer`,
-	fields:  "resourceType! id! type! timestamp! identifier! entry! meta:json",
+	fields:  "resourceType! id! type! timestamp! identifier{system! value!} entry! meta:json",
 	indexes: "focus_identifier_value focus_identifier_system, event_type",
 }, tableSpec{
 	name: "fhir_entry", facts: true,

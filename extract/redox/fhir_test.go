@@ -340,3 +340,27 @@ func TestWhatABundleAsksForIsKeptAndNotDone(t *testing.T) {
 	expect(t, shown(b, "fhir_entry", "full_url", "request_method", "request_url"), "- | - | -", "f | DELETE | Patient?identifier=1 | Bundle.entry.extra~1")
 	expect(t, shown(b, "fhir_patient", "identifier_value", "ended"), "1 | -")
 }
+
+func TestWhatNobodyDeclaredInFHIRIsKept(t *testing.T) {
+	for name, body := range payloads(t, "fhir-r4") {
+		var doc map[string]any
+		if err := json.Unmarshal([]byte(body), &doc); err != nil {
+			t.Fatal(err)
+		}
+		var at []string
+		objects(doc, "", func(path string, object map[string]any) {
+			at = append(at, path)
+			object["zebra"] = fmt.Sprintf("stripe %d.", len(at))
+		})
+		changed, err := json.Marshal(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept := undeclared(batchOf(t, nil, delivery(1, string(changed))))
+		for i, path := range at {
+			if !strings.Contains(kept, fmt.Sprintf("stripe %d.", i+1)) {
+				t.Errorf("%s: a member of %q that nobody declared is lost", name, path)
+			}
+		}
+	}
+}
