@@ -44,7 +44,7 @@ func readEnvelope(body []byte) envelope {
 		switch name {
 		case "Meta":
 			e.readMeta(s)
-			return e.model == ""
+			return e.model == "" || e.model == fhirModel
 		case "resourceType":
 			b.kind = s.word()
 		case "timestamp":
@@ -56,7 +56,7 @@ func readEnvelope(body []byte) envelope {
 		}
 		return true
 	})
-	if e.model == "" && b.kind != "" {
+	if b.kind != "" && (e.model == "" || e.model == fhirModel) {
 		e.readBundle(b)
 	}
 	return e
@@ -67,7 +67,7 @@ func (e *envelope) readMeta(s *scan) {
 	s.object(func(name string) bool {
 		switch name {
 		case "DataModel":
-			keep(&e.model, strings.ReplaceAll(s.word(), " ", ""))
+			keep(&e.model, modelOf(s.word()))
 		case "EventType":
 			keep(&e.event, s.word())
 		case "EventDateTime":
@@ -87,6 +87,15 @@ func (e *envelope) readMeta(s *scan) {
 		}
 		return true
 	})
+}
+
+// modelOf is a data model without blanks; those by whose names Redox calls FHIR are one.
+func modelOf(word string) string {
+	model := strings.ReplaceAll(word, " ", "")
+	if strings.HasPrefix(model, fhirModel+".") {
+		return fhirModel
+	}
+	return model
 }
 
 // bundle is what a FHIR body says of itself outside Meta (reference 7).
@@ -125,22 +134,18 @@ func (h *messageHeader) readEntry(s *scan) {
 	})
 }
 
+// readBundle adds what Meta does not say.
 func (e *envelope) readBundle(b bundle) {
-	e.model, e.event = fhirModel, b.kind
+	e.model = fhirModel
 	if e.at.IsZero() {
 		e.at = b.at
 	}
-	if b.kind != "Bundle" || b.header.kind != "MessageHeader" {
-		return
+	if b.kind == "Bundle" && b.header.kind == "MessageHeader" {
+		keep(&e.source, strings.TrimPrefix(b.header.endpoint, "urn:uuid:"))
+		keep(&e.event, asWord(b.header.uri[strings.LastIndexByte(b.header.uri, '/')+1:]))
+		keep(&e.event, b.header.code)
 	}
-	keep(&e.source, strings.TrimPrefix(b.header.endpoint, "urn:uuid:"))
-	event := b.header.code
-	if b.header.uri != "" {
-		event = asWord(b.header.uri[strings.LastIndexByte(b.header.uri, '/')+1:])
-	}
-	if event != "" {
-		e.event = event
-	}
+	keep(&e.event, b.kind)
 }
 
 // keep sets a text that is not set yet.
