@@ -135,11 +135,20 @@ func (p *player) handshake(ctx context.Context, method string) finding {
 	// What strategies sign is the URL as it is sent; the token stands in its query.
 	h := redox.Handshake{Method: method, Credentialed: p.credential != nil}
 	if err := p.sender(p.token, p.credential, nil).Verify(ctx, h); err != nil {
-		f.Detail, f.Next = withoutQuery(err).Error(), "syncd watch "+p.r.Name+" says why; Redox would show the same"
+		f.Detail, f.Next = withoutQuery(err).Error(), p.next(err)
 		return f
 	}
 	f.OK, f.Detail = true, "the challenge came back"
 	return f
+}
+
+// next says what to do about an error: nobody answered, or somebody refused.
+func (p *player) next(err error) string {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return "is syncd serve running, and does that URL lead to it?"
+	}
+	return "syncd watch " + p.r.Name + " says why; Redox would show the same"
 }
 
 // withoutQuery takes the URL off an error of the HTTP client: a token may stand in it.
@@ -157,7 +166,7 @@ func (p *player) stranger(ctx context.Context) finding {
 	status, err := p.send(ctx, newToken(), nil)
 	switch {
 	case err != nil:
-		f.Detail, f.Next = err.Error(), ""
+		f.Detail, f.Next = withoutQuery(err).Error(), p.next(err)
 	case status == http.StatusUnauthorized:
 		f.OK, f.Detail, f.Next = true, "answered with 401", ""
 	case status == http.StatusServiceUnavailable:
@@ -178,7 +187,7 @@ func (p *player) push(ctx context.Context) finding {
 	status, err := p.send(ctx, p.token, p.credential)
 	switch {
 	case err != nil:
-		f.Detail, f.Next = err.Error(), "syncd watch "+p.r.Name+" says why"
+		f.Detail, f.Next = withoutQuery(err).Error(), p.next(err)
 	case status == http.StatusOK:
 		f.OK, f.Detail = true, "answered with 200; it lands in "+p.r.Schema+testEnding
 	default:
@@ -201,7 +210,7 @@ func (p *player) send(ctx context.Context, token string, credential redox.Creden
 	if status != 0 {
 		return status, nil
 	}
-	return 0, withoutQuery(sent)
+	return 0, sent
 }
 
 // testMessage is a message that says of itself that it is a test, of a patient that is none.

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -66,15 +67,15 @@ func first(args []string) string {
 
 // rejectLine is a line of `syncd rejects`.
 type rejectLine struct {
-	Of     string `json:"of"`             // job or receiver
-	What   string `json:"what"`           // row or delivery
-	Where  string `json:"where"`          // table and column, or model and event
-	Test   bool   `json:"test,omitempty"` // of test traffic
-	State  string `json:"state"`          // rejected, unhandled
-	Reason string `json:"reason"`
-	Count  int64  `json:"count"`
-	First  string `json:"first"`
-	Last   string `json:"last"`
+	Of      string    `json:"of"`             // job or receiver
+	What    string    `json:"what"`           // row or delivery
+	Where   string    `json:"where"`          // table and column, or model and event
+	Test    bool      `json:"test,omitempty"` // of test traffic
+	State   string    `json:"state"`          // rejected, unhandled
+	Reason  string    `json:"reason"`
+	Count   int64     `json:"count"`
+	FirstAt time.Time `json:"first_at"`
+	LastAt  time.Time `json:"last_at"`
 }
 
 func (c *cli) rejects(w *load.Warehouse, name string) error {
@@ -92,11 +93,11 @@ func (c *cli) rejects(w *load.Warehouse, name string) error {
 		if r.Column != "" {
 			where += "." + r.Column
 		}
-		lines = append(lines, rejectLine{r.Job, "row", where, false, string(extract.Rejected), r.Rule, r.Count, stamp(r.FirstAt), stamp(r.LastAt)})
+		lines = append(lines, rejectLine{r.Job, "row", where, false, string(extract.Rejected), r.Rule, r.Count, r.FirstAt, r.LastAt})
 	}
 	for _, d := range deliveries {
 		where := strings.Trim(printable(d.Model+"/"+d.EventType), "/")
-		lines = append(lines, rejectLine{d.Receiver, "delivery", where, d.Test, d.State, d.Reason, d.Count, stamp(d.FirstAt), stamp(d.LastAt)})
+		lines = append(lines, rejectLine{d.Receiver, "delivery", where, d.Test, d.State, d.Reason, d.Count, d.FirstAt, d.LastAt})
 	}
 	g := &grid{head: []string{"of", "what", "where", "state", "reason", "count", "first", "last"}, value: lines}
 	for _, l := range lines {
@@ -104,7 +105,7 @@ func (c *cli) rejects(w *load.Warehouse, name string) error {
 		if l.Test {
 			what += " (test)"
 		}
-		g.add(l.Of, what, l.Where, l.State, l.Reason, count(l.Count), l.First, l.Last)
+		g.add(l.Of, what, l.Where, l.State, l.Reason, count(l.Count), stamp(l.FirstAt), stamp(l.LastAt))
 	}
 	return g.print(c.Stdout, c.output)
 }
