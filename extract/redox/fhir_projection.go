@@ -1,6 +1,12 @@
 package redox
 
-import "strings"
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"syncd/extract"
+)
 
 // projection is what people ask of the resources of one type, as columns. Every word of its description is a column and the path of its
 // value in the resource: "birth_date:date=birthDate". A sign before the name stands for several columns:
@@ -41,13 +47,38 @@ func newProjection(spec tableSpec, words string, others ...tableSpec) *projectio
 	p := &projection{}
 	spec.key = "source_id identifier_system identifier_value"
 	spec.also = "message_key resource_id ended"
+	paths := map[string]string{"identifier_value": "identifier.value"}
 	for word := range strings.FieldsSeq(words) {
 		c, columns := newProjected(word)
 		p.columns = append(p.columns, c)
 		spec.also += " " + columns
+		_, path, _ := strings.Cut(word, "=")
+		for column := range strings.FieldsSeq(columns) {
+			name, form, _ := strings.Cut(column, ":")
+			paths[name] = path
+			if formOf(cmp.Or(form, "text")).double() {
+				paths[name+"_text"] = path
+			}
+		}
 	}
 	p.entity = newEntity(spec, others...)
+	for _, columns := range [][]extract.Column{p.entity.tables[0].live.Columns, p.entity.tables[0].past.Columns} {
+		for i := range columns {
+			if path := paths[columns[i].Name]; path != "" {
+				describe(&columns[i], spec.at, path)
+			}
+		}
+	}
 	return p
+}
+
+// describe says of a column what it shows of its resource, and whether that tells who a person is.
+func describe(c *extract.Column, kind, path string) {
+	c.Source = kind + "." + path
+	c.Field, c.Label = c.Source, c.Source
+	first, _, _ := strings.Cut(path, "[")
+	first, _, _ = strings.Cut(first, ".")
+	c.Identifier = kind == "Patient" && slices.Contains([]string{"identifier", "name", "telecom", "address", "birthDate", "deceasedDateTime"}, first)
 }
 
 // newProjected reads one word, and names the columns that it makes.

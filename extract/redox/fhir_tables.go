@@ -48,6 +48,7 @@ var fhirResource = newEntity(tableSpec{
 // projections are the types of resources that have columns, by type.
 var projections = map[string]*projection{
 	"Patient": newProjection(tableSpec{
+		at:      "Patient",
 		name:    "fhir_patient",
 		comment: "FHIR Patient resources in columns.",
 	}, `active:bool=active name_family=name[use=official|usual|*].family name_given+=name[use=official|usual|*].given
@@ -63,6 +64,7 @@ var projections = map[string]*projection{
 		@general_practitioner=generalPractitioner @managing_organization=managingOrganization`),
 
 	"Encounter": newProjection(tableSpec{
+		at:      "Encounter",
 		name:    "fhir_encounter",
 		comment: "FHIR Encounter resources in columns.",
 		indexes: "subject_value subject_system",
@@ -73,6 +75,7 @@ var projections = map[string]*projection{
 		participants:json=participant locations:json=location`),
 
 	"Appointment": newProjection(tableSpec{
+		at:      "Appointment",
 		name:    "fhir_appointment",
 		comment: "FHIR Appointment resources in columns.",
 		indexes: "patient_value patient_system",
@@ -83,6 +86,7 @@ var projections = map[string]*projection{
 		@location=participant.actor/Location @based_on=basedOn !old_date_time:time=olddatetime !old_visit_number=oldvisitnumber participants:json=participant`),
 
 	"Observation": newProjection(tableSpec{
+		at:      "Observation",
 		name:    "fhir_observation",
 		comment: "FHIR Observation resources in columns.",
 		indexes: "subject_value subject_system, code code_system",
@@ -97,6 +101,7 @@ var projections = map[string]*projection{
 		components:json=component`),
 
 	"ServiceRequest": newProjection(tableSpec{
+		at:      "ServiceRequest",
 		name:    "fhir_service_request",
 		comment: "FHIR ServiceRequest resources in columns: orders and referrals.",
 		indexes: "subject_value subject_system",
@@ -108,6 +113,7 @@ var projections = map[string]*projection{
 		@based_on=basedOn @replaces=replaces note=note.text patient_instruction=patientInstruction`),
 
 	"DocumentReference": newProjection(tableSpec{
+		at:      "DocumentReference",
 		name:    "fhir_document_reference",
 		comment: "FHIR DocumentReference resources in columns. Redox leaves the status of a deleted document as it was: see ended.",
 		indexes: "subject_value subject_system",

@@ -364,3 +364,33 @@ func TestWhatNobodyDeclaredInFHIRIsKept(t *testing.T) {
 		}
 	}
 }
+
+func TestColumnsOfFHIRSayWhatTheyShowAndWhoTheyTellOf(t *testing.T) {
+	for kind, p := range projections {
+		for _, table := range []*extract.Table{p.entity.tables[0].live, p.entity.tables[0].past} {
+			for _, c := range table.Columns {
+				switch c.Name {
+				case "source_id", "identifier_system", "event_type", "facility_code", "message_key", "resource_id", "ended", "version", "version_at", "deleted":
+					continue
+				}
+				if !strings.HasPrefix(c.Source, kind+".") {
+					t.Errorf("%s.%s comes from %q", table.Name, c.Name, c.Source)
+				}
+			}
+		}
+	}
+	var told []string
+	for _, c := range projections["Patient"].entity.tables[0].live.Columns {
+		if c.Identifier {
+			told = append(told, c.Name)
+		}
+	}
+	for _, name := range []string{"identifier_value", "name_family", "name_given", "birth_date", "email", "address_line"} {
+		if !slices.Contains(told, name) {
+			t.Errorf("%s is not said to tell who a patient is", name)
+		}
+	}
+	if slices.Contains(told, "gender") {
+		t.Error("gender alone does not tell who a patient is")
+	}
+}
