@@ -13,6 +13,7 @@ import (
 const (
 	reasonDefect  = "a defect of syncd"
 	reasonModel   = "its model was not known on arrival"
+	reasonNothing = "it says nothing of what its model is about"
 	reasonNoModel = "neither Meta.DataModel nor resourceType"
 )
 
@@ -74,6 +75,9 @@ func (g *group) add(d *extract.Delivery) {
 		g.settled = append(g.settled, extract.Settled{Seq: d.Seq, Outcome: outcome, Reason: reason})
 	}()
 	outcome, reason = g.decode(d)
+	if outcome == extract.Applied && len(g.states) == states && len(g.rejects) == rejects {
+		outcome, reason = extract.Rejected, reasonNothing
+	}
 }
 
 // decode finds the model of a delivery and lets it tell what there is.

@@ -89,7 +89,7 @@ func newEntity(first tableSpec, others ...tableSpec) *entity {
 		t.fields.check(made)
 	}
 	e.width = e.tables[0].keys
-	if !first.facts {
+	if !first.facts && len(e.tables[0].fields.members) > 0 {
 		e.views = append(e.views, filled(e.tables[0]))
 	}
 	return e
@@ -211,9 +211,11 @@ func (b *builder) add(name, source string, f form, key bool) int {
 	}
 	b.byName[name] = len(b.columns)
 	b.columns = append(b.columns, column{name, f, key})
-	b.live.Columns = append(b.live.Columns, extract.Column{
-		Name: name, Source: source, Field: source, Type: formTypes[f], Key: key, Label: source, Identifier: identifying(source),
-	})
+	column := extract.Column{Name: name, Source: source, Field: source, Type: formTypes[f], Key: key, Label: source, Identifier: identifying(source)}
+	if source == "" || strings.HasPrefix(source, "Meta.") {
+		column.Comment, column.Identifier = comments[name], who[name]
+	}
+	b.live.Columns = append(b.live.Columns, column)
 	if f.double() {
 		b.live.Columns = append(b.live.Columns, extract.Column{
 			Name: extract.PostgresName(name + "_text"), Source: source, Field: source, Type: extract.Text, Label: source + " as sent", Identifier: identifying(source),
@@ -316,14 +318,33 @@ func (b *builder) skip(c byte) bool {
 
 // identifying reports whether a field tells who a person is.
 func identifying(path string) bool {
-	words := strings.Split(path, ".")
-	return slices.ContainsFunc(words, func(w string) bool {
-		switch w {
-		case "FirstName", "MiddleName", "LastName", "Nickname", "SSN", "DOB", "StreetAddress", "ZIP", "PhoneNumber", "EmailAddresses", "MemberNumber", "PolicyNumber":
-			return true
-		}
-		return false
-	})
+	return slices.ContainsFunc(strings.Split(path, "."), func(word string) bool { return who[word] })
+}
+
+// who are names of fields, and of columns that code gives, that tell who a person is.
+var who = map[string]bool{
+	"FirstName": true, "MiddleName": true, "LastName": true, "Nickname": true, "SSN": true, "DOB": true, "StreetAddress": true, "ZIP": true,
+	"PhoneNumber": true, "EmailAddresses": true, "MemberNumber": true, "PolicyNumber": true, "Identifiers": true,
+	"patient_id": true, "patient": true, "id": true, "into_id": true, "previous_id": true, "identifiers": true, "previous_identifiers": true,
+}
+
+// comments explain columns that code gives.
+var comments = map[string]string{
+	"source_id":        "Meta.Source.ID: the sending system. Ids of different systems have nothing to do with one another.",
+	"event_type":       "Meta.EventType of the message that this row comes from.",
+	"facility_code":    "Meta.FacilityCode, where the site says it.",
+	"patient_id_type":  "Type of the identifier that stands for the patient.",
+	"patient_id":       "The identifier that stands for the patient. After merges patient_current says whom it means.",
+	"patient":          "The patient as this message describes one, without the identifiers.",
+	"visit":            "The visit as this message describes it, without its number.",
+	"ordinal":          "Place in the message, from 1.",
+	"event_id":         "Key of the delivery (syncd.delivery.dedupe_key).",
+	"status":           "Where the thing stands after the last event.",
+	"into_id_type":     "Type of the identifier that stands for the survivor.",
+	"into_id":          "The identifier that stands for the survivor.",
+	"previous_id_type": "Type of the identifier that stood for the patient who was merged.",
+	"previous_id":      "The identifier that stood for the patient who was merged.",
+	"overlap":          "Some identifiers stand on both sides of the merge.",
 }
 
 // filled is the view that shows, of every thing that was not taken away, the last value of each column that was not left out.

@@ -44,6 +44,7 @@ func TestUnreadableDeliveriesAreSettledWithTheirReason(t *testing.T) {
 		`{"Meta":{"DataModel":"PatientAdmin"}}`:                             "unknown event type",
 		`{"Meta":{"DataModel":"PatientAdmin","EventType":"CensusQuery"}}`:   "a query, for which there are no tables",
 		`{"Meta":{"DataModel":"Clinical Decisions","EventType":"Request"}}`: "a query, for which there are no tables",
+		`{"Meta":{"DataModel":"Order","EventType":"New"},"Order":{}}`:       reasonNothing,
 		`{"Meta":[1],"Patient":7}`:                                          reasonNoModel,
 	} {
 		b := decodeOne(body)

@@ -26,6 +26,7 @@ type message struct {
 	version  string
 	at       string // Clock, as the text of a timestamptz
 	types    []string
+	rejected int     // rows of it that have no usable key
 	loose    []extra // of the message, until the first thing that is told of takes them
 }
 
@@ -114,8 +115,9 @@ func (m *message) reject(of *entity, rule string, root *node) {
 	if root != nil {
 		raw = slices.Clone(m.Body[root.from:root.to])
 	}
+	m.rejected++
 	m.group.rejects = append(m.group.rejects, extract.Reject{
-		Table: of.tables[0].live, Key: []string{m.Key, strconv.Itoa(len(m.group.rejects))}, Rule: rule, Raw: raw,
+		Table: of.tables[0].live, Key: []string{m.Key, strconv.Itoa(m.rejected)}, Rule: rule, Raw: raw,
 	})
 }
 

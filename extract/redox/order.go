@@ -52,7 +52,7 @@ var resultOrder = newEntity(
 		fields: codeFields + " Value ValueType FileType Units AbnormalFlag Status RelatedGroupID CompletionDateTime ReferenceRange{Low:number High:number Text} " +
 			"ObservationMethod{" + codeFields + "} Specimen{ID Source BodySite} Producer{ID IDType Name " + addressFields + "} " +
 			"Performer{" + providerFields + "} PrimaryResultsInterpreter{" + providerFields + "} Notes>result_note",
-		indexes: "source_id code codeset",
+		indexes: "source_id code codeset, source_id related_group_id",
 	},
 	tableSpec{name: "result_note", comment: "Notes to results.", under: "result", at: "Orders[].Results[].Notes[]", also: "text"},
 	tableSpec{

@@ -1,6 +1,10 @@
 package redox
 
-import "slices"
+import (
+	"slices"
+
+	"syncd/extract"
+)
 
 var patientAdmin = &model{
 	name:     "PatientAdmin",
@@ -57,7 +61,18 @@ var visitEvent = newEntity(tableSpec{
 	also: "event_type facility_code event_at:time canceled_event patient_id_type patient_id visit_number account_number patient_class visit_date_time:time discharge_date_time:time " +
 		"location_facility location_department location_room location_bed",
 	indexes: "source_id visit_number, source_id patient_id_type patient_id",
-})
+}).with(visitOrphan)
+
+// visitOrphan shows cancellations of visits of which nothing else ever came.
+func visitOrphan(e *entity) extract.View {
+	return extract.View{
+		Name: "visit_orphan", Comment: "Cancellations of visits of which nothing else came.",
+		Query: `SELECT ` + columnList(e.tables[0], "c.") + `
+FROM {visit_event} AS c
+WHERE c.event_type = 'Cancel'
+  AND NOT EXISTS (SELECT FROM {visit_event} AS o WHERE o.source_id = c.source_id AND o.visit_number = c.visit_number AND o.event_type <> 'Cancel')`,
+	}
+}
 
 // visitMerge is a merge of visits. The messages do not say of which: a person has to look.
 var visitMerge = newEntity(tableSpec{

@@ -42,43 +42,30 @@ func (f form) double() bool { return f == asInstant || f == asBytes }
 
 // put appends the cells of a field. A value that does not fit leaves NULL and stays in a note.
 func (c *column) put(rows *extract.Rows, body []byte, n *node) {
-	if n.empty() {
-		rows.Null()
-		if c.form.double() {
-			rows.Null()
+	fits, told := false, !n.empty() && n.leaf() && !n.unfit
+	switch cell := rows.Open(); {
+	case n.empty():
+	case c.form == asJSON:
+		if cell, fits = appendTree(cell, n, jsonDepth); fits {
+			rows.Close(cell)
 		}
-		return
+	case told:
+		if cell, fits = c.form.append(cell, n); fits {
+			rows.Close(cell)
+		}
 	}
-	misfit := func() {
+	if !fits {
 		rows.Null()
+	}
+	if !fits && !n.empty() && !(c.form == asBytes && told) { // of bytes that are none the text stands beside
 		rows.Note(extract.NonConforming, c.name, n.sent(body))
 	}
 	switch {
-	case c.form == asJSON:
-		if cell, ok := appendTree(rows.Open(), n, jsonDepth); ok {
-			rows.Close(cell)
-		} else {
-			misfit()
-		}
-		return
-	case n.unfit || !n.leaf():
-		misfit()
-	default:
-		if cell, ok := c.form.append(rows.Open(), n); ok {
-			rows.Close(cell)
-		} else if c.form == asBytes {
-			rows.Null() // a URL, or text: it stands in the second column
-		} else {
-			misfit()
-		}
-	}
-	if !c.form.double() {
-		return
-	}
-	if n.unfit || !n.leaf() || c.form == asBytes && isBase64(n.text) {
-		rows.Null()
-	} else {
+	case !c.form.double():
+	case told && !(c.form == asBytes && fits):
 		rows.String(n.text)
+	default:
+		rows.Null()
 	}
 }
 
@@ -92,25 +79,24 @@ func (n *node) sent(body []byte) string {
 
 // append appends the canonical text of a leaf, and reports whether it is one of its form. What it returns where it is not is of no use.
 func (f form) append(dst []byte, n *node) ([]byte, bool) {
-	text := []byte(n.text)
 	var err error
 	switch f {
 	case asText:
-		return append(dst, text...), true
+		return append(dst, n.text...), true
 	case asInstant:
-		return appendInstant(dst, text)
+		return appendInstant(dst, []byte(n.text))
 	case asDate:
-		return appendDay(dst, text)
+		return appendDay(dst, []byte(n.text))
 	case asNumber:
-		dst, err = extract.AppendNumeric(dst, bytes.TrimSpace(text))
+		dst, err = extract.AppendNumeric(dst, []byte(strings.TrimSpace(n.text)))
 	case asInteger:
-		dst, err = extract.AppendInteger(dst, text)
+		dst, err = extract.AppendInteger(dst, []byte(n.text))
 	case asBool, asTruth:
 		return appendTruth(dst, n, f == asTruth)
 	case asBytes:
 		return appendBase64(dst, n.text)
 	case asBytea:
-		dst, err = extract.AppendHex(dst, text)
+		dst, err = extract.AppendHex(dst, []byte(n.text))
 	}
 	return dst, err == nil
 }
@@ -163,22 +149,13 @@ func clockOf(text []byte) string {
 	return string(text)
 }
 
+// appendBase64 appends bytes that are spelled in base64, with or without its padding; line breaks do not count.
 func appendBase64(dst []byte, text string) ([]byte, bool) {
-	raw, err := decodeBase64(text)
+	raw, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(text, "=\r\n"))
 	if err != nil {
 		return dst, false
 	}
 	return extract.AppendBytea(dst, raw), true
-}
-
-func isBase64(text string) bool {
-	_, err := decodeBase64(text)
-	return err == nil
-}
-
-// decodeBase64 reads base64 with or without its padding; line breaks do not count.
-func decodeBase64(text string) ([]byte, error) {
-	return base64.RawStdEncoding.DecodeString(strings.TrimRight(text, "=\r\n"))
 }
 
 // jsonDepth bounds the nesting of a jsonb cell, well below where Postgres runs out of stack.

@@ -296,6 +296,20 @@ func TestSlotsAreCurrentWhenAllPartsOfTheirPushCame(t *testing.T) {
 	}
 }
 
+func TestACancellationOfAnUnknownVisitIsAnOrphanUntilMoreIsKnown(t *testing.T) {
+	events := visitEvents()
+	orphans := func(events ...*extract.Delivery) string {
+		db := inPostgres(t, loaded(t, events, func(int) bool { return true }), patientAdmin)
+		return fmt.Sprint(db.rows(`SELECT visit_number, canceled_event FROM s.visit_orphan`))
+	}
+	if got := orphans(events[4]); got != "[v Discharge]" {
+		t.Error(got)
+	}
+	if got := orphans(events[4], events[1]); got != "[]" {
+		t.Error(got)
+	}
+}
+
 func TestTheViewsOfAllModelsCanBeMade(t *testing.T) {
 	inPostgres(t, newWarehouse(), models()...)
 }
