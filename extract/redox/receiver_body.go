@@ -198,13 +198,13 @@ func newMemory(small, large int64) *memory {
 func (m *memory) take(ctx context.Context, n int) (block, error) {
 	if n > smallBody {
 		weight := min(int64(n), m.most)
-		if err := m.large.Acquire(ctx, weight); err != nil {
+		if err := acquire(ctx, m.large, weight); err != nil {
 			return block{}, err
 		}
 		return block{make([]byte, n), func() { m.large.Release(weight) }}, nil
 	}
 	size := max(smallest, bits.Len(uint(max(n, 1)-1)))
-	if err := m.small.Acquire(ctx, 1<<size); err != nil {
+	if err := acquire(ctx, m.small, 1<<size); err != nil {
 		return block{}, err
 	}
 	pool := &m.blocks[size-smallest]
@@ -217,4 +217,12 @@ func (m *memory) take(ctx context.Context, n int) (block, error) {
 		pool.Put(buf)
 		m.small.Release(1 << size)
 	}}, nil
+}
+
+// acquire asks whether there is room before it asks how long to wait for it.
+func acquire(ctx context.Context, s *semaphore.Weighted, n int64) error {
+	if s.TryAcquire(n) {
+		return nil
+	}
+	return s.Acquire(ctx, n)
 }
