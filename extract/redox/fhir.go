@@ -14,6 +14,7 @@ type fhirBundle struct {
 	bundle  *node // nil where one resource came alone
 	header  *node // the MessageHeader; nil where there is none
 	entries []*fhirEntry
+	gone    []*fhirEntry            // what the event ends, where it is not in the message
 	byURL   map[string][]*fhirEntry // by fullUrl, and by "Type/id"
 	ending  string                  // what the event says has become of its focus: "deleted", "cancelled", "merged"; or ""
 }
@@ -51,11 +52,20 @@ func (b *fhirBundle) read() {
 			b.entry(e, e.get("resource"))
 		}
 	}
+	for _, e := range b.entries {
+		if e.kind == "MessageHeader" {
+			b.header, e.resource = e.resource, nil
+			break
+		}
+	}
+	if source := b.header.get("source", "endpoint").str(); source != "" {
+		b.m.source = strings.TrimPrefix(source, "urn:uuid:")
+	}
+	b.m.event = b.event()
+	b.ending = endingOf(b.m.event)
+	b.focus()
 	last := map[[3]string]*fhirEntry{}
 	for _, e := range b.entries {
-		if e.kind == "MessageHeader" && b.header == nil {
-			b.header, e.resource = e.resource, nil
-		}
 		if e.resource == nil {
 			continue
 		}
@@ -66,14 +76,20 @@ func (b *fhirBundle) read() {
 		}
 		last[key] = e
 	}
-	if source := b.header.get("source", "endpoint").str(); source != "" {
-		b.m.source = strings.TrimPrefix(source, "urn:uuid:")
-	}
-	b.m.event = b.event()
-	b.ending = endingOf(b.m.event)
+}
+
+// focus finds what the event is about. A notification may name no more of a resource that is gone than an identifier.
+func (b *fhirBundle) focus() {
 	for _, f := range b.header.get("focus").items() {
-		if e, _ := b.find(nil, f.get("reference").str()); e != nil {
+		e, kind := b.find(nil, f.get("reference").str())
+		if e != nil {
 			e.focus = true
+			continue
+		}
+		gone := &fhirEntry{kind: cmp.Or(f.get("type").str(), kind), focus: true}
+		gone.system, gone.value = f.get("identifier", "system").str(), f.get("identifier", "value").str()
+		if b.ending != "" && gone.kind != "" && gone.value != "" {
+			b.gone = append(b.gone, gone)
 		}
 	}
 }
@@ -166,12 +182,13 @@ func (b *fhirBundle) event() string {
 // endingOf tells of an event what becomes of the resource that it is about.
 func endingOf(event string) string {
 	event = strings.ToLower(event)
-	for suffix, ending := range map[string]string{
-		"deleted": "deleted", "cancelled": "cancelled", "canceled": "cancelled", "merged": "merged",
-	} {
-		if strings.HasSuffix(event, suffix) {
-			return ending
-		}
+	switch {
+	case strings.HasSuffix(event, "deleted"):
+		return "deleted"
+	case strings.HasSuffix(event, "cancelled"), strings.HasSuffix(event, "canceled"):
+		return "cancelled"
+	case strings.HasSuffix(event, "merged"):
+		return "merged"
 	}
 	return ""
 }
@@ -183,6 +200,9 @@ func (b *fhirBundle) put() {
 		if e.resource != nil && !e.again {
 			b.resource(e)
 		}
+	}
+	for _, e := range b.gone {
+		b.resource(e)
 	}
 	b.merges()
 }

@@ -61,7 +61,7 @@ func newProjection(spec tableSpec, words string, others ...tableSpec) *projectio
 			}
 		}
 	}
-	p.entity = newEntity(spec, others...)
+	p.entity = newEntity(spec, others...).with(lastValues)
 	for _, columns := range [][]extract.Column{p.entity.tables[0].live.Columns, p.entity.tables[0].past.Columns} {
 		for i := range columns {
 			if path := paths[columns[i].Name]; path != "" {
@@ -71,6 +71,9 @@ func newProjection(spec tableSpec, words string, others ...tableSpec) *projectio
 	}
 	return p
 }
+
+// lastValues is the view of last values, of a thing whose columns code gives.
+func lastValues(e *entity) extract.View { return filled(e.tables[0]) }
 
 // describe says of a column what it shows of its resource, and whether that tells who a person is.
 func describe(c *extract.Column, kind, path string) {

@@ -43,7 +43,7 @@ var fhirResource = newEntity(tableSpec{
 	also:    "type_code",
 	fields:  "system! value! use type:json period{start:time end:time} assigner:json extension:json",
 	indexes: "value system",
-})
+}).with(lastValues)
 
 // projections are the types of resources that have columns, by type.
 var projections = map[string]*projection{

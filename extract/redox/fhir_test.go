@@ -211,6 +211,21 @@ func TestADocumentHasItsContentsAsBytesAndItsEventAsItsEnd(t *testing.T) {
 	}
 }
 
+func TestWhatAnEventEndsNeedNotBeInTheMessage(t *testing.T) {
+	gone := func(event string) *extract.Delivery {
+		return delivery(2, `{"resourceType":"Bundle","type":"message","timestamp":"2026-03-01T12:30:00Z","entry":[{"resource":{"resourceType":"MessageHeader",
+			"eventUri":"x/`+event+`","source":{"endpoint":"site"},"focus":[{"reference":"DocumentReference/x","identifier":{"value":"d"}}]}}]}`)
+	}
+	whole := fhirMessageOf(1, "DocumentCreated", entryOf(0, `{"resourceType":"DocumentReference","identifier":[{"value":"d"}],"description":"about"}`))
+	for _, order := range [][]*extract.Delivery{{whole, gone("DocumentDeleted")}, {gone("DocumentDeleted"), whole}} {
+		w := loaded(t, order, func(int) bool { return true })
+		expect(t, inPostgres(t, w, fhir).rows("SELECT ended || ' ' || description FROM s.fhir_document_reference_filled"), "deleted about")
+	}
+	if got := shown(batchOf(t, nil, gone("DocumentUpdated")), "fhir_resource"); got != nil {
+		t.Errorf("a resource is made of a reference: %q", got)
+	}
+}
+
 func TestColumnsOfThoseWhoAreAskedForMost(t *testing.T) {
 	patient := `{"resourceType":"Patient","identifier":[{"value":"p"}],"name":[{"use":"nickname","family":"N"},{"use":"official","family":"F","given":["G","H"]}],
 		"birthDate":"1980-02","telecom":[{"system":"email","value":"e"},{"system":"phone","use":"mobile","value":"1"}],"deceasedBoolean":false,
@@ -393,4 +408,22 @@ func TestColumnsOfFHIRSayWhatTheyShowAndWhoTheyTellOf(t *testing.T) {
 	if slices.Contains(told, "gender") {
 		t.Error("gender alone does not tell who a patient is")
 	}
+}
+
+func FuzzDecodeFHIR(f *testing.F) {
+	for _, body := range payloads(f, "fhir-r4") {
+		f.Add([]byte(body))
+	}
+	f.Add(fhirMessageOf(1, "PatientAdminMerged", entryOf(0, `{"resourceType":"Patient","link":[{"type":"replaces","other":{"reference":"Patient/1/_history/2"}}]}`)).Body)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		d := delivery(1, string(body))
+		d.Model = fhirModel
+		g := everything("mrn")
+		g.add(d)
+		b := g.batch()
+		if len(b.Settled) != 1 || b.Settled[0].Reason == reasonDefect {
+			t.Fatalf("%+v", b.Settled)
+		}
+		check(t, b)
+	})
 }

@@ -29,7 +29,7 @@ func decodeInventory(m *message) {
 	m.begin("Patient", "Visit", "Items")
 	s, seen := m.aboutMany(), ordinals{}
 	for _, i := range m.elements("Items") {
-		id := smallestIdentifier(identifiers(i.get("Identifiers")), "")
+		id := smallestIdentifier(identifiers(i.get("Identifiers")))
 		if m.event == "Deplete" {
 			m.put(thing{
 				of: inventoryDepletion, key: []string{m.source, m.Key, seen.next()}, root: i,

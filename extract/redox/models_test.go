@@ -3,6 +3,7 @@ package redox
 import (
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -287,6 +288,38 @@ func TestTextThatNoColumnCanHoldStaysOutOfAllCells(t *testing.T) {
 					t.Errorf("%s: a note of %s holds what Postgres cannot", body.Body, rows.Table.Name)
 				}
 			}
+		}
+	}
+}
+
+func TestNoNameNeedsQuotes(t *testing.T) {
+	names := map[string]bool{}
+	for _, m := range models() {
+		for _, e := range m.entities {
+			for _, table := range e.tables {
+				names[table.live.Name] = true
+				for _, c := range table.live.Columns {
+					names[c.Name] = true
+				}
+			}
+			for _, v := range e.views {
+				names[v.Name] = true
+			}
+		}
+	}
+	words := inPostgres(t, newWarehouse()).rows("SELECT word FROM pg_get_keywords() WHERE catcode IN ('R', 'T')")
+	if len(words) < 50 {
+		t.Fatalf("%d reserved words", len(words))
+	}
+	for _, word := range words {
+		if names[word] {
+			t.Errorf("%s would have to be quoted in SQL", word)
+		}
+	}
+	plain := regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
+	for name := range names {
+		if !plain.MatchString(name) {
+			t.Errorf("%s would have to be quoted in SQL", name)
 		}
 	}
 }

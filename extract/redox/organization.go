@@ -17,7 +17,7 @@ func decodeOrganization(m *message) {
 	m.begin("Directory", "Organizations", "Action")
 	directory, action := m.root.get("Directory").str(), m.root.get("Action")
 	for _, o := range m.elements("Organizations") {
-		id := named(smallestIdentifier(identifiers(o.get("Identifiers")), ""), identifierOf{"Name", o.get("Name").str()})
+		id := named(smallestIdentifier(identifiers(o.get("Identifiers"))), identifierOf{"Name", o.get("Name").str()})
 		t := thing{of: organization, key: []string{directory, id.kind, id.id}, deleted: removes(action)}
 		if !t.deleted {
 			t.root, t.also = o, []also{set("source_id", m.source), take("action", action)}

@@ -96,10 +96,9 @@ func named(all ...identifierOf) identifierOf {
 	return identifierOf{}
 }
 
-// smallestIdentifier chooses among identifiers: one of the trusted type, else the smallest by type and id.
-func smallestIdentifier(all []identifierOf, trusted string) identifierOf {
-	m := message{types: []string{trusted}}
-	return m.anchor(all)
+// smallestIdentifier chooses among identifiers: one of a trusted type, else the smallest by type and id.
+func smallestIdentifier(all []identifierOf, trusted ...string) identifierOf {
+	return (&message{types: trusted}).anchor(all)
 }
 
 // partyID is the identifier of a person or an organisation that has one, or a list of them.
