@@ -75,8 +75,9 @@ func decodeClaim(m *message) {
 		t := submission{m: m, transaction: m.object("Transaction"), seen: ordinals{}}
 		m.others(t.transaction, "Transaction", submissionMembers...)
 		t.provider, t.subscriber = m.object("BillingProvider"), m.object("Subscriber")
+		about := m.patientOf(m.object("Patient"))
 		for _, c := range m.elements("Claims") {
-			t.put(c, m.object("Patient"))
+			t.put(c, about)
 		}
 	case "SubmissionBatch":
 		for i, n := range m.elements("Transactions") {
@@ -111,8 +112,9 @@ func (m *message) submissions(transaction *node, place int) {
 		t.provider = s.get("BillingProvider").object()
 		for _, t.subscriber = range s.get("Subscribers").items() {
 			for _, p := range t.subscriber.get("Patients").items() {
+				about := m.patientOf(p.without("Claims"))
 				for _, c := range p.get("Claims").items() {
-					t.put(c, p.without("Claims"))
+					t.put(c, about)
 				}
 			}
 		}
@@ -128,13 +130,12 @@ func (m *message) transactionID(transaction *node, place int) string {
 }
 
 // put tells of one claim. What has neither an id nor a number is known by its place.
-func (t *submission) put(c, patient *node) {
+func (t *submission) put(c *node, about subject) {
 	m := t.m
 	id := named(identifierOf{id: c.get("ID").str()}, identifierOf{id: c.get("SubmissionNumber").str()}).id
 	if id == "" {
 		id = "#" + t.seen.next()
 	}
-	s := m.patientOf(patient)
 	insurance := t.subscriber.get("Insurance")
 	company, plan := insurance.get("Company"), insurance.get("Plan")
 	provider, subscriber := partyID(t.provider), partyID(t.subscriber)
@@ -147,7 +148,7 @@ func (t *submission) put(c, patient *node) {
 		take("plan_id", plan.get("ID")), take("plan_id_type", plan.get("IDType")), take("plan_name", plan.get("Name")),
 		take("group_number", insurance.get("GroupNumber")), take("policy_number", insurance.get("PolicyNumber")),
 		take("member_number", insurance.get("MemberNumber")), take("visit_number", c.get("Visit", "VisitNumber")),
-		set("patient_id_type", s.anchor.kind), set("patient_id", s.anchor.id), take("patient", s.patient),
+		set("patient_id_type", about.anchor.kind), set("patient_id", about.anchor.id), take("patient", about.patient),
 	}}
 	for _, line := range append(c.get("Lines").items(), c.get("Services").items()...) {
 		claimed.rows = append(claimed.rows, childRow{table: "claim_line", root: line, also: spelled(line,

@@ -129,10 +129,11 @@ type fhirIdentifier struct {
 // businessIdentifiers are those of a resource that have a value, each once, in their order.
 func businessIdentifiers(resource *node) []fhirIdentifier {
 	var all []fhirIdentifier
+	seen := map[[2]string]bool{}
 	for _, n := range append(resource.get("identifier").items(), resource.get("masterIdentifier").items()...) {
 		id := fhirIdentifier{n.get("system").str(), n.get("value").str(), n.get("use").str() == "old", n}
-		same := func(have fhirIdentifier) bool { return have.system == id.system && have.value == id.value }
-		if id.value != "" && !slices.ContainsFunc(all, same) {
+		if key := [2]string{id.system, id.value}; id.value != "" && !seen[key] {
+			seen[key] = true
 			all = append(all, id)
 		}
 	}

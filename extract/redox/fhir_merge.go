@@ -11,7 +11,13 @@ func (b *fhirBundle) merges() {
 		if b.ending == "merged" {
 			b.m.retire(old, own)
 		}
+		seen := map[string]bool{}
 		for _, l := range e.resource.get("link").items() {
+			link := b.m.text(l)
+			if seen[link] {
+				continue
+			}
+			seen[link] = true
 			theirs := b.linked(e, l.get("other"))
 			switch l.get("type").str() {
 			case "replaced-by":

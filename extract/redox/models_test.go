@@ -323,3 +323,34 @@ func TestNoNameNeedsQuotes(t *testing.T) {
 		}
 	}
 }
+
+func TestManyOfAnythingAreKept(t *testing.T) {
+	many := func(format string, n int) string {
+		var s strings.Builder
+		for i := range n {
+			if i > 0 {
+				s.WriteByte(',')
+			}
+			fmt.Fprintf(&s, format, i)
+		}
+		return s.String()
+	}
+	const n = 100_000 // what takes the square of it does not end
+	for _, d := range []*extract.Delivery{
+		said(1, "ClinicalSummary", "PatientPush", `,"Header":{"Document":{"ID":"d"}},`+many(`"S%d":{"a":1}`, n)),
+		said(1, "ClinicalSummary", "PatientPush", `,"Header":{"Document":{"ID":"d"}},"S":{`+many(`"a%d":[1]`, 5_000)+`}`),
+		said(1, "Claim", "Submission", timothy+`,"Transaction":{"ID":"t"},"Claims":[`+many(`{"ID":"%d"}`, 5_000)+`]`),
+		delivery(1, `{"resourceType":"Patient","identifier":[`+many(`{"value":"%d"}`, n)+`]}`),
+		delivery(1, `{"resourceType":"Patient","identifier":[{"value":"a"}],"link":[`+
+			strings.Repeat(`{"type":"replaces","other":{"identifier":{"value":"b"}}},`, n)+`{}]}`),
+	} {
+		b := batchOf(t, nil, d)
+		if b.Scope == nil {
+			t.Error("nothing is told of")
+		}
+	}
+	b := batchOf(t, nil, said(1, "ClinicalSummary", "PatientPush", `,"Header":{"Document":{"ID":"d"}},`+many(`"S%d":{"a":1}`, n)))
+	if got := len(shown(b, "clinical_section", "section")); got != sectionsEach+1 {
+		t.Errorf("%d sections have rows", got)
+	}
+}

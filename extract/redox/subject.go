@@ -59,6 +59,23 @@ func (m *message) elements(name string) []*node {
 	return items
 }
 
+// only is an object with those of its members that are to be kept.
+func (n *node) only(keep func(*node) bool) *node {
+	all := *n
+	all.first, all.void = nil, true
+	at := &all.first
+	for e := n.first; e != nil; e = e.next {
+		if !keep(e) {
+			continue
+		}
+		one := *e
+		one.next = nil
+		all.void = all.void && one.void
+		*at, at = &one, &one.next
+	}
+	return &all
+}
+
 // ordinals number the rows of a message that have nothing but their order to tell them apart, from 1.
 type ordinals map[string]int
 

@@ -42,14 +42,13 @@ func documentCurrent(e *entity) extract.View {
 	}
 }
 
+// sectionsEach bounds how many sections of a document have rows of their own; the rest share one.
+const sectionsEach = 500
+
 func decodeSummary(m *message) {
-	var sections []string
-	for e := m.root.first; e != nil; e = e.next {
-		if e.name != "Meta" {
-			sections = append(sections, e.name)
-		}
+	if meta := m.root.get("Meta"); meta.object() != nil {
+		m.meta(meta, nil)
 	}
-	m.begin(sections...)
 	header := m.object("Header")
 	document := header.get("Document")
 	id := document.get("ID").str()
@@ -61,11 +60,19 @@ func decodeSummary(m *message) {
 		set("patient_id_type", s.anchor.kind), set("patient_id", s.anchor.id), take("visit_number", document.get("Visit", "VisitNumber")),
 		take("patient", s.patient),
 	}}
-	seen := ordinals{}
-	for e := m.root.first; e != nil; e = e.next {
-		if e.name != "Meta" && (e.name != "Header" || header == nil) {
-			t.rows = append(t.rows, section(seen, e.name, e)...)
+	seen, sections := ordinals{}, 0
+	rest := m.root.only(func(e *node) bool {
+		if e.empty() || e.name == "Meta" || e.name == "Header" {
+			return false
 		}
+		if sections++; sections > sectionsEach {
+			return true
+		}
+		t.rows = append(t.rows, section(seen, e.name, e)...)
+		return false
+	})
+	if !rest.empty() {
+		t.rows = append(t.rows, section(seen, "", rest)...)
 	}
 	m.put(t)
 }
@@ -83,18 +90,17 @@ func section(seen ordinals, name string, n *node) []childRow {
 		for _, entry := range n.items() {
 			rows = append(rows, row(name, take("body", entry)))
 		}
-	case n.kind == '{' && !strings.Contains(name, "."):
-		var lists []string
-		for c := n.first; c != nil; c = c.next {
+	case n.kind == '{' && name != "":
+		rest := n.only(func(c *node) bool {
 			if c.kind == '[' {
-				lists = append(lists, c.name)
 				rows = append(rows, section(seen, name+"."+c.name, c)...)
 			}
-		}
-		if rest := n.without(lists...); !rest.empty() {
+			return c.kind != '['
+		})
+		if !rest.empty() {
 			rows = append(rows, row(name, take("body", rest)))
 		}
-	case strings.HasSuffix(name, "Text"):
+	case n.kind != '{' && strings.HasSuffix(name, "Text"):
 		rows = append(rows, row(name, take("narrative", n)))
 	default:
 		rows = append(rows, row(name, take("body", n)))
