@@ -79,6 +79,9 @@ func lastValues(e *entity) extract.View { return filled(e.tables[0]) }
 func describe(c *extract.Column, kind, path string) {
 	c.Source = kind + "." + path
 	c.Field, c.Label = c.Source, c.Source
+	if !c.Key {
+		c.Comment = "" // that of another column of this name
+	}
 	first, _, _ := strings.Cut(path, "[")
 	first, _, _ = strings.Cut(first, ".")
 	c.Identifier = kind == "Patient" && slices.Contains([]string{"identifier", "name", "telecom", "address", "birthDate", "deceasedDateTime"}, first)
