@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,8 +14,8 @@ import (
 )
 
 const (
-	askTimeout = 5 * time.Second
-	askMinute  = 600 // requests to one address in a minute: what strangers can make us ask is bounded
+	askTimeout = 5 * time.Second // unless the configuration says otherwise
+	askMinute  = 600             // requests to one address in a minute: what strangers can make us ask is bounded
 )
 
 // asker asks one address: key sets, and verdicts on tokens.
@@ -36,7 +37,7 @@ func newAsker(c Config, address string) (*asker, error) {
 	}
 	u.RawQuery = ""
 	reach := c.Upstream
-	reach.Timeout = askTimeout
+	reach.Timeout = cmp.Or(reach.Timeout, askTimeout)
 	client, err := upstream.New(reach, upstream.Endpoint{
 		Name: "redox." + c.Destination, URL: u.String(), Version: c.Version,
 		Budget: upstream.PerMinute(askMinute), MaxBody: keysMaxBody, Tries: 1,

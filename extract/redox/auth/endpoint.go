@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"log/slog"
 	"mime"
 	"net/http"
 	"net/url"
@@ -24,12 +23,23 @@ const (
 	longestScope = 1024
 )
 
+// Noter is what a ResponseWriter may be beside, to hear for people what the token endpoint decided: why, in words without
+// values, and what failed where something did.
+type Noter interface {
+	Note(reason string, cause error)
+}
+
+func note(w http.ResponseWriter, reason string, cause error) {
+	if n, ok := w.(Noter); ok {
+		n.Note(reason, cause)
+	}
+}
+
 // tokenEndpoint gives access tokens to whoever a grant knows (RFC 6749 section 3.2).
 type tokenEndpoint struct {
 	grant  grant
 	issued *issued
 	scope  []string // what may be granted; empty where scopes mean nothing
-	log    *slog.Logger
 }
 
 func (e *tokenEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -42,7 +52,7 @@ func (e *tokenEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	token, scope, err := e.token(r)
 	if err == nil {
-		e.log.InfoContext(r.Context(), "access token was given out")
+		note(w, "access token was given out", nil)
 		reply(w, http.StatusOK, map[string]any{
 			"access_token": token, "token_type": "Bearer", "expires_in": int(issuedFor.Seconds()), "scope": scope,
 		})
@@ -52,7 +62,7 @@ func (e *tokenEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !errors.As(err, &no) {
 		no = oauthErrorOf(err, 0, "")
 	}
-	e.log.WarnContext(r.Context(), "access token was refused", "status", no.status, "reason", no.reason, "cause", no.cause)
+	note(w, no.reason, no.cause)
 	if no.status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "3")
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -25,7 +24,6 @@ type Config struct {
 	Upstream  upstream.Config // how JWKS, tokeninfo and introspection are reached
 	Version   string          // of syncd, for the User-Agent
 	Store     Store           // needed by strategies that have a token endpoint
-	Log       *slog.Logger    // of token endpoints; nil is silence
 	Now       func() time.Time
 }
 
@@ -54,9 +52,6 @@ type Gate struct {
 func New(c Config) (*Gate, error) {
 	if c.Now == nil {
 		c.Now = time.Now
-	}
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if len(c.Tokens) > MaxTokens {
 		return nil, fmt.Errorf("verification_tokens holds %d tokens; %d may be valid at once", len(c.Tokens), MaxTokens)

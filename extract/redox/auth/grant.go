@@ -41,13 +41,16 @@ func badRequest(code, reason string) *oauthError {
 	return &oauthError{status: http.StatusBadRequest, code: code, reason: reason}
 }
 
-// oauthErrorOf makes an answer of a Refusal: code is what its 401 means here.
+// oauthErrorOf makes an answer of a Refusal: status and code are what its 401 means here.
 func oauthErrorOf(err error, status int, code string) *oauthError {
 	var r *Refusal
-	if errors.As(err, &r) && r.Status != http.StatusServiceUnavailable {
-		return &oauthError{status: status, code: code, reason: r.Reason}
+	if !errors.As(err, &r) {
+		r = unjudged("the request cannot be judged now", err)
 	}
-	return &oauthError{status: http.StatusServiceUnavailable, code: "temporarily_unavailable", reason: err.Error(), cause: err}
+	if r.Status == http.StatusServiceUnavailable {
+		status, code = r.Status, "temporarily_unavailable"
+	}
+	return &oauthError{status: status, code: code, reason: r.Reason, cause: r.Cause}
 }
 
 // secretGrant is client_credentials with id and secret (RFC 6749 sections 2.3.1 and 4.4).

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"encoding/pem"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -180,6 +181,18 @@ func TestASetIsAskedForOnceByAllWhoWait(t *testing.T) {
 	if n := r.asked.Load(); n != 1 {
 		t.Errorf("asked %d times", n)
 	}
+}
+
+// A server that takes a request and never answers is given up after the time that is configured.
+func TestWhoNeverAnswersIsGivenUp(t *testing.T) {
+	r := newRemote(t, func(_ http.ResponseWriter, q *http.Request) {
+		_, _ = io.Copy(io.Discard, q.Body) // until then a server does not notice that its client is gone
+		<-q.Context().Done()
+	})
+	reach := r.reach()
+	reach.Timeout = 20 * time.Millisecond
+	g := newGate(t, Config{Upstream: reach, Options: Options{Strategy: strategyGoogle, TokeninfoURL: r.URL, Audience: []string{account}}})
+	judge(t, g, "never", "ya29.token", 503)
 }
 
 func TestHowLongASetIsKeptIsWhatItsServerSays(t *testing.T) {

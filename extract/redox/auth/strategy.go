@@ -141,7 +141,7 @@ func newOwnEndpoint(c Config) (strategy, error) {
 		return nil, err
 	}
 	b := &bearer{judge: tokens.check, look: look, serves: map[string]http.Handler{
-		tokenPath: &tokenEndpoint{grant: g, issued: tokens, scope: scope, log: c.Log.With("receiver", c.Destination)},
+		tokenPath: &tokenEndpoint{grant: g, issued: tokens, scope: scope},
 	}}
 	if smart, ok := g.(*clientAssertion); ok && tokenURL != "" {
 		b.serves[smartPath] = smartConfiguration(tokenURL, smart.verifier.algorithms, scope)
