@@ -28,11 +28,13 @@ type group struct {
 	states  []state
 	rejects []extract.Reject
 	settled []extract.Settled
-	absent  bool // the structure has no tables for a model that came meanwhile
+	lent    []cell
+	spare   map[*extract.Table][]*extract.Rows // that a batch before had
+	absent  bool                               // the structure has no tables for a model that came meanwhile
 }
 
 func newGroup(known map[*entity]bool, types []string) *group {
-	return &group{known: known, types: types, find: findModel, made: map[*table]*extract.Rows{}}
+	return &group{known: known, types: types, find: findModel, made: map[*table]*extract.Rows{}, spare: map[*extract.Table][]*extract.Rows{}}
 }
 
 // rows are where rows of a table are collected.
@@ -43,6 +45,46 @@ func (g *group) rows(t *table) *extract.Rows {
 		g.made[t] = r
 	}
 	return r
+}
+
+// cells lends out the cells of a row, until the next delivery.
+func (g *group) cells(n int) []cell {
+	from := len(g.lent)
+	g.lent = append(g.lent, make([]cell, n)...)
+	return g.lent[from:len(g.lent):len(g.lent)]
+}
+
+// keepRows bounds the bytes of rows whose buffers are used again.
+const keepRows = 4 << 20
+
+// reset forgets what was decoded, and keeps buffers. Nothing of the batch that was made is touched.
+func (g *group) reset() {
+	g.states, g.rejects, g.settled, g.absent = g.states[:0], nil, nil, false
+	for t, rows := range g.made {
+		if rows.Bytes() > keepRows {
+			delete(g.made, t)
+		}
+		rows.Reset()
+	}
+}
+
+// recycle takes back the rows of a batch that is loaded.
+func (g *group) recycle(b *extract.Batch) {
+	for _, rows := range b.Rows {
+		if rows.Bytes() <= keepRows {
+			rows.Reset()
+			g.spare[rows.Table] = append(g.spare[rows.Table], rows)
+		}
+	}
+}
+
+// fresh are rows for a batch.
+func (g *group) fresh(t *extract.Table) *extract.Rows {
+	if spare := g.spare[t]; len(spare) > 0 {
+		g.spare[t] = spare[:len(spare)-1]
+		return spare[len(spare)-1]
+	}
+	return extract.NewRows(t)
 }
 
 // full reports whether the batch that these rows make is as large as a batch should be. Every row goes into two tables.
@@ -60,6 +102,7 @@ func (g *group) full() bool {
 // add decodes one delivery. Whatever is in it, it is settled: a panic is a defect of ours that must not hold up the others.
 func (g *group) add(d *extract.Delivery) {
 	states, rejects := len(g.states), len(g.rejects)
+	g.lent = g.lent[:0]
 	outcome, reason := extract.Rejected, reasonDefect
 	defer func() {
 		if recover() != nil {
@@ -180,9 +223,9 @@ func (g *group) scope(b *extract.Batch, e *entity, things map[string]*telling) *
 	live, past := map[*table]*extract.Rows{}, map[*table]*extract.Rows{}
 	for _, t := range e.tables {
 		scope.Tables = append(scope.Tables, t.live)
-		live[t] = extract.NewRows(t.live)
+		live[t] = g.fresh(t.live)
 		if t.past != nil {
-			past[t] = extract.NewRows(t.past)
+			past[t] = g.fresh(t.past)
 		}
 	}
 	from := map[*table]*origin{}

@@ -56,7 +56,7 @@ type walk struct {
 
 // row appends a row of a table, and those that its object has below it.
 func (e *encoder) row(t *table, key []string, root *node, values []also, taken []string, loose []extra) {
-	w := &walk{e: e, t: t, cells: make([]cell, len(t.columns)), extras: loose}
+	w := &walk{e: e, t: t, cells: e.m.group.cells(len(t.columns)), extras: loose}
 	switch at, ok := t.byName["text"]; {
 	case root == nil:
 	case root.kind == '{':

@@ -25,6 +25,7 @@ type table struct {
 	columns    []column
 	byName     map[string]int // of columns
 	fields     *field         // what is read of the object that a row stands for
+	above      *table         // the table whose rows it stands below; nil for the first
 	roles      bool           // its key has a role beside the ordinal
 	at         string         // path of the object that a row stands for
 }
@@ -54,6 +55,8 @@ type tableSpec struct {
 	// natural, of a further table, lists key columns in place of ordinal; code gives their values.
 	natural string
 	roles   bool
+	// one says that a row of the table above has at most one of this one, which has the same key.
+	one bool
 	// facts, of an entity's only table, says that its rows are never told of in another way than the first time: they have no history, and
 	// of the columns that the first table of every entity has only those that are listed.
 	facts bool
@@ -91,6 +94,9 @@ func newEntity(first tableSpec, others ...tableSpec) *entity {
 	e.width = e.tables[0].keys
 	if !first.facts && len(e.tables[0].fields.members) > 0 {
 		e.views = append(e.views, filled(e.tables[0]))
+		for _, t := range e.tables[1:] {
+			e.views = append(e.views, filledRows(e.tables[0], t))
+		}
 	}
 	return e
 }
@@ -124,7 +130,7 @@ func (f *field) check(made map[string]*table) {
 }
 
 func newTable(spec tableSpec, above *table) *table {
-	b := &builder{table: &table{byName: map[string]int{}, roles: spec.roles}}
+	b := &builder{table: &table{byName: map[string]int{}, above: above, roles: spec.roles}}
 	b.live = &extract.Table{Name: spec.name, Source: spec.at, Comment: spec.comment}
 	for _, name := range keyColumns(spec, above) {
 		b.word(name, true)
@@ -178,7 +184,7 @@ func keyColumns(spec tableSpec, above *table) []string {
 	if spec.roles {
 		names = append(names, "role")
 	}
-	if spec.natural != "" {
+	if spec.natural != "" || spec.one {
 		return append(names, strings.Fields(spec.natural)...)
 	}
 	return append(names, "ordinal:integer")
@@ -325,53 +331,43 @@ func identifying(path string) bool {
 var who = map[string]bool{
 	"FirstName": true, "MiddleName": true, "LastName": true, "Nickname": true, "SSN": true, "DOB": true, "StreetAddress": true, "ZIP": true,
 	"PhoneNumber": true, "EmailAddresses": true, "MemberNumber": true, "PolicyNumber": true, "Identifiers": true,
-	"patient_id": true, "patient": true, "id": true, "into_id": true, "previous_id": true, "identifiers": true, "previous_identifiers": true,
+	"patient_id": true, "patient": true, "id": true, "into_id": true, "previous_id": true, "subscriber": true, "subscriber_id": true, "member_number": true, "policy_number": true, "body": true, "identifiers": true, "previous_identifiers": true,
 }
 
 // comments explain columns that code gives.
 var comments = map[string]string{
-	"source_id":        "Meta.Source.ID: the sending system. Ids of different systems have nothing to do with one another.",
-	"event_type":       "Meta.EventType of the message that this row comes from.",
-	"facility_code":    "Meta.FacilityCode, where the site says it.",
-	"patient_id_type":  "Type of the identifier that stands for the patient.",
-	"patient_id":       "The identifier that stands for the patient. After merges patient_current says whom it means.",
-	"patient":          "The patient as this message describes one, without the identifiers.",
-	"visit":            "The visit as this message describes it, without its number.",
-	"ordinal":          "Place in the message, from 1.",
-	"event_id":         "Key of the delivery (syncd.delivery.dedupe_key).",
-	"status":           "Where the thing stands after the last event.",
-	"into_id_type":     "Type of the identifier that stands for the survivor.",
-	"into_id":          "The identifier that stands for the survivor.",
-	"previous_id_type": "Type of the identifier that stood for the patient who was merged.",
-	"previous_id":      "The identifier that stood for the patient who was merged.",
-	"overlap":          "Some identifiers stand on both sides of the merge.",
+	"source_id":         "Meta.Source.ID: the sending system. Ids of different systems have nothing to do with one another.",
+	"event_type":        "Meta.EventType of the message that this row comes from.",
+	"facility_code":     "Meta.FacilityCode, where the site says it.",
+	"patient_id_type":   "Type of the identifier that stands for the patient.",
+	"patient_id":        "The identifier that stands for the patient. After merges patient_current says whom it means.",
+	"patient":           "The patient as this message describes one, without the identifiers.",
+	"visit":             "The visit as this message describes it, without its number.",
+	"ordinal":           "Place in the message, from 1.",
+	"event_id":          "Key of the delivery (syncd.delivery.dedupe_key).",
+	"status":            "Where the thing stands after the last event.",
+	"into_id_type":      "Type of the identifier that stands for the survivor.",
+	"into_id":           "The identifier that stands for the survivor.",
+	"previous_id_type":  "Type of the identifier that stood for the patient who was merged.",
+	"previous_id":       "The identifier that stood for the patient who was merged.",
+	"overlap":           "Some identifiers stand on both sides of the merge.",
+	"id_type":           "Type of the identifier that it is known by, or the name of the field that stands in for one.",
+	"visit_number":      "Visit.VisitNumber.",
+	"date_time_key":     "DateTime, the same for one moment in whatever zone it is written.",
+	"section":           "Name of the section as sent; behind a point the list inside it.",
+	"narrative":         "The section as text, with the markup that was sent.",
+	"transaction_id":    "Transaction.ID, else the key of the delivery and the place in it.",
+	"claim_id":          "ID, else SubmissionNumber, else the place in the message.",
+	"subscriber":        "The subscriber as sent, without the patients.",
+	"referral":          "The Referral that came with it, where that names no referral.",
+	"message_key":       "Key of the delivery (syncd.delivery.dedupe_key), by which fhir_message is known.",
+	"resource_id":       "id of the resource, which Redox makes anew for every message.",
+	"ended":             "What an event did to it: deleted, cancelled or merged.",
+	"body":              "As sent, but for the contents of FHIR documents: those are in fhir_attachment.",
+	"resource":          "The resource, where it has no row in fhir_resource: it has no type, or another one of the message has its key.",
+	"identifier_system": "System of the business identifier that stands for the resource; empty where there is none.",
+	"identifier_value":  "The business identifier that stands for the resource; where there is none, the message and the place in it.",
 }
-
-// filled is the view that shows, of every thing that was not taken away, the last value of each column that was not left out.
-func filled(t *table) extract.View {
-	name := t.live.Name
-	var keys, list []string
-	for i, c := range t.live.Columns {
-		if i < t.keys {
-			keys = append(keys, quoted(c.Name))
-			continue
-		}
-		given := quoted(c.Name) + " IS NOT NULL"
-		if strings.HasPrefix(c.Name, "discharge_") {
-			given += " OR COALESCE(_missing ? '" + c.Name + "', false)" // taken back by a message
-		}
-		list = append(list, fmt.Sprintf("(array_agg(%[1]s ORDER BY version DESC) FILTER (WHERE %[2]s))[1] AS %[1]s", quoted(c.Name), given))
-	}
-	key := strings.Join(keys, ", ")
-	query := "SELECT " + key + ",\n    " + strings.Join(list, ",\n    ") +
-		",\n    max(version_at) AS version_at" +
-		"\nFROM (SELECT *, max(version) FILTER (WHERE deleted) OVER (PARTITION BY " + key + ") AS _ended FROM {_history." + name + "}) AS state" +
-		"\nWHERE _ended IS NULL OR version > _ended\nGROUP BY " + key
-	return extract.View{Name: name + "_filled", Comment: "Of each column of " + name + " the last value that a message brought.", Query: query}
-}
-
-// quoted is a column's name in SQL; names are made of a-z, 0-9 and _ alone.
-func quoted(name string) string { return `"` + name + `"` }
 
 // columnsOf are the data columns of an entity's first table whose names begin so.
 func columnsOf(e *entity, prefix string) []string {

@@ -180,8 +180,10 @@ func TestOlderEventsAfterNewerOnes(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	for _, body := range payloads(f, "datamodel") {
-		f.Add([]byte(body))
+	for _, dir := range []string{"datamodel", "fhir-r4"} {
+		for _, body := range payloads(f, dir) {
+			f.Add([]byte(body))
+		}
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		g := everything("MR")

@@ -56,7 +56,7 @@ var resultOrder = newEntity(
 	},
 	tableSpec{name: "result_note", comment: "Notes to results.", under: "result", at: "Orders[].Results[].Notes[]", also: "text"},
 	tableSpec{
-		name: "result_document", comment: "Files that came as results.", natural: "result_ordinal:integer", at: "Orders[].Results[]",
+		name: "result_document", comment: "Files that came as results.", under: "result", one: true, at: "Orders[].Results[]",
 		also: "code codeset description file_type file_contents:base64",
 	},
 )

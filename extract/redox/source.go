@@ -27,6 +27,7 @@ type Source struct {
 	queue  Queue
 	config SourceConfig
 	known  map[*entity]bool
+	group  *group
 	rest   []*extract.Delivery // taken, and not decoded yet
 
 	taken, bytes int64 // times that deliveries were taken, and their bytes
@@ -60,6 +61,7 @@ func (s *Source) Describe(ctx context.Context, _ extract.Since) (*extract.Struct
 			st.Views = append(st.Views, e.views...)
 		}
 	}
+	s.group = newGroup(s.known, s.config.PatientIDTypes)
 	return st, nil
 }
 
@@ -96,9 +98,11 @@ func (s *Source) Pull(ctx context.Context, _ extract.Since, yield func(*extract.
 		if err != nil {
 			stop()
 		}
+		loaded := next.batch
 		if next = <-ahead; err != nil {
 			return nil, err
 		}
+		s.group.recycle(loaded)
 		done += int64(len(handed))
 	}
 }
@@ -163,7 +167,8 @@ func (s *Source) next(ctx context.Context, handed []int64) decoded {
 	if len(s.rest) == 0 {
 		return decoded{}
 	}
-	g := newGroup(s.known, s.config.PatientIDTypes)
+	g := s.group
+	g.reset()
 	for len(s.rest) > 0 && !g.full() {
 		g.add(s.rest[0])
 		if g.absent {

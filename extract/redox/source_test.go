@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,7 +19,7 @@ func TestTheSourceKeepsTheContractOfSources(t *testing.T) {
 	}
 	sourcetest.Run(t, sourcetest.Subject{
 		New: func(testing.TB) extract.Source {
-			copied := &inbox{pending: q.pending}
+			copied := &inbox{pending: slices.Clone(q.pending)}
 			return &settling{NewSource(copied, SourceConfig{Receiver: "r", PatientIDTypes: []string{"MR"}, Once: true}), copied}
 		},
 		Wrote: func() error { return nil },
@@ -37,7 +38,6 @@ func (s *settling) Pull(ctx context.Context, since extract.Since, yield func(*ex
 		if err := yield(b); err != nil {
 			return err
 		}
-		s.queue.pending = append([]*extract.Delivery(nil), s.queue.pending...)
 		s.queue.settle(settled)
 		return nil
 	})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"unicode/utf8"
 	"unsafe"
 
@@ -37,21 +38,32 @@ type node struct {
 	next     *node // the next member or element of its parent
 }
 
-// parser makes trees, and lends out nodes for as long as a group of deliveries is decoded.
+// parser makes trees, one at a time: the nodes of one are those of the last.
 type parser struct {
 	buf   bytes.Buffer
 	dec   jsontext.Decoder
 	body  []byte
 	depth int
-	free  []node
+	lent  int // nodes
+	nodes []*[nodeChunk]node
 }
 
-// parse reads one document, whose bytes must stay as they are for as long as the tree is used.
+// Nodes are made by the chunk, and so many chunks are kept from one document to the next.
+const (
+	nodeChunk  = 512
+	keepChunks = 64
+)
+
+// parse reads one document, whose bytes must stay as they are for as long as its tree or any text of it is used. The tree ends with
+// the next call.
 func (p *parser) parse(body []byte) (*node, error) {
 	if !utf8.Valid(body) {
 		return nil, errUTF8
 	}
-	p.body, p.depth = body, 0
+	p.body, p.depth, p.lent = body, 0, 0
+	if len(p.nodes) > keepChunks {
+		p.nodes = slices.Clone(p.nodes[:keepChunks])
+	}
 	p.buf = *bytes.NewBuffer(body)
 	p.dec.Reset(&p.buf, jsontext.AllowInvalidUTF8(true)) // the bytes are valid; lone surrogates in escapes are looked at here
 	root, err := p.value()
@@ -141,13 +153,14 @@ func (p *parser) str() (*node, error) {
 
 // node lends out a node that ends where the decoder stands.
 func (p *parser) node(kind jsontext.Kind, size int) *node {
-	if len(p.free) == 0 {
-		p.free = make([]node, 512)
+	at := p.lent / nodeChunk
+	if at == len(p.nodes) {
+		p.nodes = append(p.nodes, new([nodeChunk]node))
 	}
-	n := &p.free[0]
-	p.free = p.free[1:]
+	n := &p.nodes[at][p.lent%nodeChunk]
+	p.lent++
 	to := int(p.dec.InputOffset())
-	n.kind, n.from, n.to = kind, to-size, to
+	*n = node{kind: kind, from: to - size, to: to}
 	return n
 }
 

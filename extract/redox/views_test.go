@@ -248,16 +248,46 @@ func TestFilledShowsTheLastValueOfEachColumn(t *testing.T) {
 	}
 }
 
+func TestFilledRowsAreThoseOfTheNewestStateThatHadAny(t *testing.T) {
+	events := visitEvents()
+	show := func(query string, events ...*extract.Delivery) string {
+		t.Helper()
+		return fmt.Sprint(inPostgres(t, loaded(t, events, func(int) bool { return true }), patientAdmin).rows(query))
+	}
+	const coverages = `SELECT ordinal, priority FROM s.coverage_filled ORDER BY 1`
+	if got := show(coverages, events[:5]...); got != "[1 1 2 2]" {
+		t.Errorf("coverage of the transfer: %s", got)
+	}
+	if got := show(coverages, events...); got != "[1 3]" {
+		t.Errorf("coverage of the update: %s", got)
+	}
+	const places = `SELECT role, coalesce(room, facility) FROM s.visit_location_filled ORDER BY 1`
+	if got := show(places, events[:4]...); got != "[current 2 discharge home previous 1]" {
+		t.Errorf("locations: %s", got)
+	}
+	if got := show(places, events...); got != "[current 2 previous 1]" {
+		t.Errorf("locations after the discharge was taken back: %s", got)
+	}
+	result := func(seq int64, results string) *extract.Delivery {
+		return delivery(seq, `{"Meta":{"DataModel":"Results","EventType":"New"},"Orders":[{"ID":"o","Results":[`+results+`]}]}`)
+	}
+	w := loaded(t, []*extract.Delivery{result(1, `{"Code":"a","Notes":["n"]}`), result(2, `{"Code":"b"}`)}, func(int) bool { return true })
+	db := inPostgres(t, w, results)
+	if got := fmt.Sprint(db.rows(`SELECT code FROM s.result_filled`), db.rows(`SELECT text FROM s.result_note_filled`)); got != "[b] []" {
+		t.Errorf("results and their notes: %s", got)
+	}
+}
+
 func TestFilledKnowsNothingFromBeforeADeletion(t *testing.T) {
 	say := func(seq int64, event, kind string) *extract.Delivery {
-		return delivery(seq, fmt.Sprintf(`{"Meta":{"DataModel":"Notes","EventType":%q},"Note":{"DocumentID":"d","DocumentType":%q,"Status":"s%d"}}`, event, kind, seq))
+		return delivery(seq, fmt.Sprintf(`{"Meta":{"DataModel":"Notes","EventType":%q},"Note":{"DocumentID":"d","DocumentType":%q,"Status":"s%d","Components":[{"ID":"1"}]}}`, event, kind, seq))
 	}
 	db := inPostgres(t, loaded(t, []*extract.Delivery{say(1, "New", "letter"), say(2, "Delete", ""), say(3, "New", "")}, func(int) bool { return true }), notes)
 	if got := db.rows(`SELECT document_id, document_type, status FROM s.note_filled`); len(got) != 1 || got[0] != "d <nil> s3" {
 		t.Errorf("%q", got)
 	}
 	db = inPostgres(t, loaded(t, []*extract.Delivery{say(1, "New", "letter"), say(2, "Delete", "")}, func(int) bool { return true }), notes)
-	if got := db.rows(`SELECT document_id FROM s.note_filled`); len(got) != 0 {
+	if got := db.rows(`SELECT document_id FROM s.note_filled UNION ALL SELECT document_id FROM s.note_component_filled`); len(got) != 0 {
 		t.Errorf("%q", got)
 	}
 }
