@@ -162,6 +162,7 @@ func (p *paced) Read(b []byte) (int, error) {
 	if until.After(p.until) {
 		p.until = until
 		_ = p.control.SetReadDeadline(until) // what cannot have one is no connection
+		_ = p.control.SetWriteDeadline(until.Add(writeWithin))
 	}
 	n, err := p.src.Read(b)
 	p.n += n

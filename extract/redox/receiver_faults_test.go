@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync"
@@ -146,24 +147,17 @@ func TestWhatCannotBeKeptIsNotAcknowledged(t *testing.T) {
 
 // H33: what a sender does not wait for is kept all the same.
 func TestSenderThatGoesAwayChangesNothing(t *testing.T) {
-	in, goOn, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	w := newWorld(t, setting{})
+	ctx, goAway := context.WithCancel(t.Context())
 	w.inbox.accept = func(ctx context.Context, _ *extract.Delivery) error {
-		in <- struct{}{}
-		<-goOn
-		ended <- ctx.Err()
-		return nil
+		goAway()
+		return ctx.Err()
 	}
-	c := w.dial()
-	if _, err := io.WriteString(c, request(arrivalOf("h", ""))); err != nil {
-		t.Fatal(err)
-	}
-	<-in
-	_ = c.(*net.TCPConn).SetLinger(0) // a reset
-	c.Close()
-	close(goOn)
-	if err := <-ended; err != nil {
-		t.Errorf("the inbox was told: %v", err)
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, hospitalPath, strings.NewReader(arrivalOf("h", "")))
+	r.Header.Set("Verification-Token", goodToken)
+	w.rc.ServeHTTP(httptest.NewRecorder(), r)
+	if n := len(w.inbox.deliveries()); n != 1 {
+		t.Errorf("%d deliveries kept", n)
 	}
 	w.inbox.accept = nil
 	if r := w.one(request(arrivalOf("h", ""))); r.status != http.StatusOK || len(w.inbox.deliveries()) != 1 {
@@ -239,32 +233,29 @@ func TestFloodIsAnsweredWith200Or503(t *testing.T) {
 	}
 }
 
-// Our own time is bounded even where the inbox does not keep to its context, and the body stays the inbox's until it lets go.
+// Our own time is bounded even where the inbox does not keep to its context, and the body's room is the inbox's until it lets go.
 func TestInboxThatHangsIsNotWaitedFor(t *testing.T) {
 	goOn, whole := make(chan struct{}), make(chan bool, 1)
-	w := newWorld(t, setting{allowed: func(a *allowance) { a.own = 20 * time.Millisecond }})
+	w := newWorld(t, setting{allowed: func(a *allowance) { a.own, a.memory = 20*time.Millisecond, time.Millisecond }})
+	w.rc.memory = newMemory(1<<smallest, 1<<20) // for one body
 	w.inbox.accept = func(_ context.Context, d *extract.Delivery) error {
 		<-goOn
 		whole <- sha256.Sum256(d.Body) == d.SHA256
 		return nil
 	}
 	checkTryAgain(t, w.one(request(arrivalOf("slow", ""))))
-	if e := w.events.list()[0]; !errors.Is(e.Cause, errSlowInbox) {
-		t.Errorf("cause %v", e.Cause)
+	checkTryAgain(t, w.one(request(strings.Repeat("x", 200))))
+	e := w.events.list()
+	if !errors.Is(e[0].Cause, errSlowInbox) || e[1].Reason != "no room for its body now" {
+		t.Errorf("events %+v", e)
 	}
-	w.rc.allowed.own = granted.own
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for i := range 20 { // each takes a block; none may be the one that is still being read
-			w.one(request("", "-Verification-Token", "Verification-Token: wrong"+fmt.Sprint(i)))
-			w.one(request(strings.Repeat("x", 200), "Content-Encoding: gzip"))
-		}
-	}()
-	<-done
 	close(goOn)
 	if !<-whole {
 		t.Error("the body changed while the inbox had it")
+	}
+	w.rc.allowed = granted
+	if r := w.one(request(arrivalOf("later", ""))); r.status != http.StatusOK {
+		t.Errorf("later: %d", r.status)
 	}
 }
 
