@@ -29,7 +29,7 @@ type Options struct {
 	ClientID         string        `toml:"client_id" otherwise:"none" doc:"oauth2, smart-backend: the client id that Redox has. With introspection_url: ours at the issuer."`
 	TokeninfoURL     string        `toml:"tokeninfo_url" otherwise:"Google's" doc:"google-wif, oauth2-jwt-bearer-gcp: where Google is asked about an access token."`
 	IntrospectionURL string        `toml:"introspection_url" otherwise:"none" doc:"oauth2: where the issuer is asked about a token (RFC 7662)."`
-	JWKSURL          string        `toml:"jwks_url" otherwise:"none" doc:"Address of the public keys with which tokens or assertions are signed; https:// only."`
+	JWKSURL          string        `toml:"jwks_url" otherwise:"none" doc:"Address of the public keys with which tokens or assertions are signed; plain http for this machine only."`
 	JWKSFile         string        `toml:"jwks_file" path:"file" otherwise:"none" doc:"File of those public keys, a JWK set or PEM, in place of jwks_url."`
 	Issuer           string        `toml:"issuer" otherwise:"none; google-wif: Google" doc:"Who issues tokens or assertions: iss, compared exactly."`
 	Subject          string        `toml:"subject" otherwise:"any" doc:"Whom tokens or assertions are about: sub, compared exactly."`

@@ -205,3 +205,15 @@ func TestHowLongASetIsKeptIsWhatItsServerSays(t *testing.T) {
 		}
 	}
 }
+
+// An issuer on this machine needs no certificate: what it says does not leave the machine.
+func TestAnIssuerOnThisMachineIsAskedOverPlainHTTP(t *testing.T) {
+	at := newClock()
+	server := httptest.NewServer(sends(string(jwkSet("a", rsaKey().Public()))))
+	t.Cleanup(server.Close)
+	g := newGate(t, Config{PublicURL: "https://etl.example.org", Path: "/redox/hospital-7f3c", Upstream: upstream.Config{Proxy: "none"}, Now: at.now, Options: Options{
+		Strategy: strategyBearer, Issuer: "https://issuer.example.org", JWKSURL: server.URL + "/keys",
+	}})
+	judge(t, g, "ours", sign(t, jose.RS256, "a", rsaKey(), lasting(at)), 200)
+	judge(t, g, "a stranger's", sign(t, jose.RS256, "a", strangerKey(), lasting(at)), 401)
+}
