@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -23,6 +24,7 @@ import (
 	fake "syncd/internal/fake/redox"
 	"syncd/internal/pgembed"
 	"syncd/internal/pgtest"
+	"syncd/job"
 	"syncd/load"
 )
 
@@ -211,6 +213,31 @@ func TestNobodyWaitsForEverForAnInboxThatIsBusy(t *testing.T) {
 	w.push(noteOf(0), noteOf(29))
 	if n := w.kept(noteOf(0)) + w.kept(noteOf(29)); n != 2 {
 		t.Errorf("%d of 2 are kept", n)
+	}
+}
+
+// A delivery is settled in the transaction that brings its rows: a batch that fails at its very end leaves both as they were.
+func TestADeliveryIsSettledWithItsRowsOrNotAtAll(t *testing.T) {
+	t.Parallel()
+	w := freshWard(t)
+	w.push(noteOf(1))
+	w.drain()
+	w.push(noteOf(2))
+	statement(t, w.url, `CREATE FUNCTION public.fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '40000'; END $$;
+		CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT OR UPDATE ON syncd.batch DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.fail()`)
+	if _, err := w.cli.drainOnce(w.w, w.cfg.Receivers["ward"], job.Drain, slog.New(slog.DiscardHandler)); err == nil {
+		t.Error("no batch could be committed, and the run succeeded")
+	}
+	state := func() string {
+		return strings.Join(w.rowsOf("SELECT state || ' ' || (SELECT count(*) FROM ward.note WHERE document_id = right(dedupe_key, 1)) FROM syncd.delivery ORDER BY seq"), ", ")
+	}
+	if got := state(); got != "applied 1, pending 0" {
+		t.Errorf("deliveries and their rows: %s", got)
+	}
+	statement(t, w.url, "DROP TRIGGER at_commit ON syncd.batch")
+	w.drain()
+	if got := state(); got != "applied 1, applied 1" {
+		t.Errorf("deliveries and their rows after another try: %s", got)
 	}
 }
 

@@ -23,6 +23,25 @@ import (
 	"syncd/load"
 )
 
+// What was broken on purpose, in a copy and one thing at a time, and which of the tests of what is pushed failed:
+//
+//	the key of a delivery is that of its bytes            ledger, arrival cell by cell
+//	deliveries are settled in a transaction of their own  settled with its rows or not at all
+//	the inbox commits with synchronous_commit off         ledger: 7 of 659 missing
+//	the answer is given before the commit                 ledger, Postgres down, Postgres refuses
+//	200 where nothing could be kept                       ledger: 419 missing; Postgres down, Postgres refuses, busy inbox
+//	a duplicate is an error                               lost COMMIT, sender that goes away
+//	connections are cut at the signal                     TERM signal
+//	bytes are trimmed                                     recorded payloads
+//	the guard of versions lets everything pass            both kinds of orders
+//	the oldest state of a batch wins                      both kinds of orders
+//	only the newest state of a batch gets into history    both kinds of orders
+//	a version without the order of arrival                ledger
+//	what was handed out is taken again                    both kinds of orders
+//	a cancelled discharge stays; is not taken back        orders of six events
+//	circles of merges are not cut                         merges
+//	tokens are compared with ==                           extract/redox/auth
+
 // wardOfReplicas is a receiver as a hospital has it: two replicas behind one address, on a Postgres of their own.
 type wardOfReplicas struct {
 	postgres *pgembed.Server

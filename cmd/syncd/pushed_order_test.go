@@ -90,10 +90,10 @@ func TestAnyOrderOfSixEventsGivesOneState(t *testing.T) {
 		round(func(int) (int, int) { return i, i + 1 })
 		w.drain()
 	}
-	want := "in progress|-|3N|136|Event 6|Discharge|6|6"
-	got := w.rowsOf(`SELECT v.status, v.discharge_date_time::text, v.location_department, v.location_room, p.demographics_last_name, v.canceled_event,
+	want := "in progress|-|-|3N|136|Event 6|Discharge|6|6"
+	got := w.rowsOf(`SELECT v.status, v.discharge_date_time::text, f.discharge_date_time::text, v.location_department, v.location_room, p.demographics_last_name, v.canceled_event,
 			(SELECT count(*)::text FROM ward_history.visit AS h WHERE h.source_id = v.source_id), (SELECT count(*)::text FROM ward.visit_event AS e WHERE e.source_id = v.source_id)
-		FROM ward.visit AS v JOIN ward.patient AS p USING (source_id)`)
+		FROM ward.visit AS v JOIN ward.visit_filled AS f USING (source_id) JOIN ward.patient AS p USING (source_id)`)
 	if len(got) != len(orders) || slices.ContainsFunc(got, func(row string) bool { return row != want }) {
 		t.Errorf("%d visits, the first is %s; want %s", len(got), got[0], want)
 	}
