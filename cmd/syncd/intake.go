@@ -50,6 +50,7 @@ type intake struct {
 	done     chan error
 	tasks    sync.WaitGroup
 	over     chan struct{}
+	unsaid   map[string]map[string]int64 // uses of tokens that could not be written down, by receiver
 }
 
 // listenIntake begins to listen where the configuration has receivers. It answers nil where it has none.
@@ -57,7 +58,7 @@ func (c *cli) listenIntake(cfg *config.Config, log *slog.Logger, observe func(re
 	if len(cfg.Receivers) == 0 {
 		return nil, nil
 	}
-	in := &intake{cfg: cfg, log: log, done: make(chan error, 1), over: make(chan struct{})}
+	in := &intake{cfg: cfg, log: log, done: make(chan error, 1), over: make(chan struct{}), unsaid: map[string]map[string]int64{}}
 	in.received = c.receivers(cfg, log, &in.inbox, observe)
 	sc := redox.ServerConfig{TrustedProxies: cfg.Serve.Proxies, ErrorLog: slogLogger(log), Observe: observe}
 	for _, r := range in.received {
@@ -194,7 +195,7 @@ func (in *intake) care(ctx context.Context, b *load.Inbox) {
 	}
 }
 
-// flush writes down how often tokens were used.
+// flush writes down how often tokens were used. What cannot be written down now is the next time.
 func (in *intake) flush(ctx context.Context) {
 	for _, r := range in.received {
 		if r.gate == nil {
@@ -202,10 +203,17 @@ func (in *intake) flush(ctx context.Context) {
 		}
 		uses := r.gate.Uses()
 		if len(uses) == 0 {
+			uses = map[string]int64{}
+		}
+		for token, n := range in.unsaid[r.name] {
+			uses[token] += n
+		}
+		if len(uses) == 0 {
 			continue
 		}
-		if err := in.inbox.UsedTokens(ctx, r.name, uses); err != nil && ctx.Err() == nil {
-			in.log.Warn("uses of tokens could not be written down", slog.String("receiver", r.name), slog.Any("error", err))
+		delete(in.unsaid, r.name)
+		if err := in.inbox.UsedTokens(ctx, r.name, uses); err != nil {
+			in.unsaid[r.name] = uses
 		}
 	}
 }
