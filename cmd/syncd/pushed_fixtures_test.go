@@ -3,9 +3,12 @@ package main
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -101,8 +104,8 @@ func TestEveryRecordedPayloadIsKeptAndBecomesRowsOrHasAReason(t *testing.T) {
 		}
 	}
 	w.drain()
-	rows := w.rowsByDelivery()
-	outcomes := map[string]int{}
+	made := w.madeOf()
+	table, outcomes, values := map[string]*tableLine{}, map[string]int{}, 0
 	for _, r := range all {
 		line := w.rowsOf("SELECT state, coalesce(reason, ''), seq::text FROM syncd.delivery WHERE body_sha256 = $1", shaOf(r.body))
 		if len(line) != 1 {
@@ -110,29 +113,69 @@ func TestEveryRecordedPayloadIsKeptAndBecomesRowsOrHasAReason(t *testing.T) {
 			continue
 		}
 		cells := strings.Split(line[0], "|")
-		state, reason, made := cells[0], cells[1], rows[cells[2]]
+		state, reason, rows := cells[0], cells[1], made[cells[2]]
 		outcomes[state]++
-		t.Logf("%-58s %-20s %-28s %d  %-9s %s", r.name, r.model, r.event, r.status, state, strings.TrimSpace(reason+" "+strings.Join(made, ", ")))
+		r.tell(table, state, reason, rows)
+		if want := map[bool]string{false: "applied", true: "unhandled"}[r.asks()]; state != want {
+			t.Errorf("%s (%s %s) is %s: %s", r.name, r.model, r.event, state, reason)
+		}
 		switch state {
 		case "applied":
-			if len(made) == 0 {
+			if len(rows) == 0 {
 				t.Errorf("%s (%s %s): applied without a row", r.name, r.model, r.event)
 			}
+			if r.event != "Delete" { // of which nothing is left but that it was
+				values += r.check(t, rows)
+			}
 		case "unhandled", "rejected":
-			if reason == "" || len(made) > 0 {
-				t.Errorf("%s (%s %s): %s, reason %q, rows %v", r.name, r.model, r.event, state, reason, made)
+			if reason == "" || len(rows) > 0 {
+				t.Errorf("%s (%s %s): %s, reason %q, %d rows", r.name, r.model, r.event, state, reason, len(rows))
 			}
 		}
 	}
 	if n := askWard[int](w, "SELECT count(*) FROM syncd.delivery"); n != len(all) {
 		t.Errorf("%d deliveries of %d payloads", n, len(all))
 	}
-	if n := askWard[int](w, "SELECT count(*) FROM syncd.reject"); n != 0 {
-		for _, line := range w.rowsOf("SELECT table_name, rule, column_name, source_key FROM syncd.reject") {
-			t.Log("row rejected: ", line)
-		}
+	for _, line := range w.rowsOf("SELECT table_name, rule, column_name FROM syncd.reject") {
+		t.Errorf("a row was rejected: %s", line)
 	}
-	t.Logf("payloads %d, outcomes %v, lost %d, pending 0", len(all), outcomes, lost)
+	for _, key := range slices.Sorted(maps.Keys(table)) {
+		t.Logf("%s  %3d x %s", key, table[key].payloads, table[key])
+	}
+	t.Logf("payloads %d, outcomes %v, lost %d, pending 0; values looked for in the rows %d", len(all), outcomes, lost, values)
+}
+
+// tableLine is what was made of all payloads of one model and event.
+type tableLine struct {
+	payloads int
+	reason   string
+	rows     map[string]int
+}
+
+// String lists the rows by table.
+func (l *tableLine) String() string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(l.rows)) {
+		all = append(all, fmt.Sprint(name, " ", l.rows[name]))
+	}
+	return strings.TrimSpace(l.reason + " " + strings.Join(all, ", "))
+}
+
+// tell adds what was made of a payload to the table that is printed.
+func (r *recorded) tell(table map[string]*tableLine, state, reason string, rows []madeRow) {
+	key := fmt.Sprintf("%-18s %-38s %d %-9s", r.model, r.event, r.status, state)
+	if table[key] == nil {
+		table[key] = &tableLine{reason: reason, rows: map[string]int{}}
+	}
+	table[key].payloads++
+	for _, row := range rows {
+		table[key].rows[row.table]++
+	}
+}
+
+// asks reports whether a payload is of an exchange of question and answer, for which no tables are promised.
+func (r *recorded) asks() bool {
+	return r.query || strings.HasSuffix(r.event, "Response")
 }
 
 func shaOf(body []byte) []byte {
@@ -161,19 +204,100 @@ func postTo(t *testing.T, client *http.Client, address string, body []byte) int 
 	return answer.StatusCode
 }
 
-// rowsByDelivery counts the rows that were made of each delivery, by its number: states stand in the history, facts in their tables.
-func (w *ward) rowsByDelivery() map[string][]string {
+// madeRow is a row that was made of a delivery.
+type madeRow struct {
+	table string
+	row   []byte // as JSON
+}
+
+// madeOf reads the rows that were made of each delivery, by its number: states stand in the history, facts and what belongs to them in
+// their tables.
+func (w *ward) madeOf() map[string][]madeRow {
 	w.t.Helper()
-	all := map[string][]string{}
+	all := map[string][]madeRow{}
 	for _, found := range w.rowsOf(`SELECT format('%I.%I', table_schema, table_name), column_name, table_name FROM information_schema.columns AS c
 		WHERE table_schema IN ('ward_history', 'ward_test_history') AND column_name = 'version'
 		   OR table_schema IN ('ward', 'ward_test') AND column_name = '_version' AND to_regclass(format('%I.%I', table_schema || '_history', table_name)) IS NULL
 		ORDER BY table_name`) {
 		cells := strings.Split(found, "|")
-		for _, line := range w.rowsOf("SELECT right(" + cells[1] + ", 16)::bigint::text, count(*)::text FROM " + cells[0] + " GROUP BY 1") {
-			seq, n, _ := strings.Cut(line, "|")
-			all[seq] = append(all[seq], cells[2]+" "+n)
+		for _, line := range w.rowsOf("SELECT right(" + cells[1] + ", 16)::bigint::text, to_jsonb(x)::text FROM " + cells[0] + " AS x") {
+			seq, row, _ := strings.Cut(line, "|")
+			all[seq] = append(all[seq], madeRow{cells[2], []byte(row)})
 		}
 	}
+	for _, line := range w.rowsOf("SELECT d.seq::text, to_jsonb(x)::text FROM ward.fhir_entry AS x JOIN syncd.delivery AS d ON d.dedupe_key = x.message_key") {
+		seq, row, _ := strings.Cut(line, "|")
+		all[seq] = append(all[seq], madeRow{"fhir_entry", []byte(row)})
+	}
 	return all
+}
+
+// leaves calls f with every text, number and truth of a JSON value that is not empty.
+func leaves(path string, value any, f func(path, text string)) {
+	switch v := value.(type) {
+	case nil:
+	case map[string]any:
+		for name, member := range v {
+			leaves(path+"."+name, member, f)
+		}
+	case []any:
+		for _, element := range v {
+			leaves(path, element, f)
+		}
+	default:
+		if text := fmt.Sprint(v); text != "" {
+			f(path, text)
+		}
+	}
+}
+
+func decodeJSON(text []byte) (value any, err error) {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	err = decoder.Decode(&value)
+	return value, err
+}
+
+// withoutContext are the models whose rows are many and name patient and visit by their keys alone: what else a message says of
+// those two is in its bytes.
+var withoutContext = []string{"Flowsheet", "Vaccination", "Device", "Financial", "Inventory", "Medications Administration"}
+
+// check looks for every value of a payload in the rows that were made of it, and counts them: in a cell, in a document in a cell, or among the notes.
+func (r *recorded) check(t *testing.T, rows []madeRow) (values int) {
+	t.Helper()
+	held := map[string]bool{}
+	var hold func(path, text string)
+	hold = func(path, text string) {
+		held[text] = true
+		if text == "true" || text == "false" { // Media.Authenticated is a text
+			held[strings.ToUpper(text[:1])+text[1:]] = true
+		}
+		if inner, err := decodeJSON([]byte(text)); err == nil && strings.ContainsAny(text[:1], "[{") {
+			leaves(path, inner, hold)
+		}
+		if file, err := hex.DecodeString(strings.TrimPrefix(text, `\x`)); err == nil && strings.HasPrefix(text, `\x`) {
+			held[base64.StdEncoding.EncodeToString(file)] = true
+		}
+	}
+	for _, row := range rows {
+		value, err := decodeJSON(row.row)
+		if err != nil {
+			t.Fatal(err)
+		}
+		leaves("", value, hold)
+	}
+	value, err := decodeJSON(r.body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaves("", value, func(path, text string) {
+		bare := slices.Contains(withoutContext, r.model) || slices.Contains(withoutContext, r.model+" "+r.event)
+		if strings.HasPrefix(path, ".Meta.") || path == ".resourceType" || bare && (strings.HasPrefix(path, ".Patient.") || strings.HasPrefix(path, ".Visit.")) {
+			return
+		}
+		if values++; !held[text] {
+			t.Errorf("%s (%s %s): the value of %s is in no row", r.name, r.model, r.event, path)
+		}
+	})
+	return values
 }
