@@ -162,6 +162,9 @@ func (g *group) decode(d *extract.Delivery) (extract.Outcome, string) {
 		return extract.Rejected, reasonModel
 	}
 	known.decode(m)
+	if len(m.loose) > 0 { // there is no row beside which they could stand
+		return extract.Rejected, reasonNothing
+	}
 	return extract.Applied, ""
 }
 

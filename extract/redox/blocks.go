@@ -39,34 +39,12 @@ const (
 	contextIndexes = "source_id patient_id_type patient_id, source_id visit_number"
 )
 
-// context identifies the patient of a message whose subject is another thing, and gives the contextColumns of that thing.
-func (m *message) context() []also {
-	p, v := m.object("Patient"), m.object("Visit")
-	anchor := m.identify(p)
-	return []also{
-		set("patient_id_type", anchor.kind), set("patient_id", anchor.id), take("visit_number", v.get("VisitNumber")),
-		take("patient", p.without("Identifiers")), take("visit", v.without("VisitNumber")),
-	}
-}
-
 // without is an object without some of its members.
 func (n *node) without(names ...string) *node {
 	if n == nil {
 		return nil
 	}
-	all := *n
-	all.first, all.void = nil, true
-	at := &all.first
-	for e := n.first; e != nil; e = e.next {
-		if slices.Contains(names, e.name) {
-			continue
-		}
-		one := *e
-		one.next = nil
-		all.void = all.void && one.void
-		*at, at = &one, &one.next
-	}
-	return &all
+	return n.only(func(c *node) bool { return !slices.Contains(names, c.name) })
 }
 
 // aside takes members out of an object of the message, and keeps them beside the row of the next thing.
@@ -89,13 +67,8 @@ func (m *message) aside(n *node, path string, names ...string) {
 
 // others keeps the members of an object that are not among those that its model reads.
 func (m *message) others(n *node, path string, read ...string) {
-	if n == nil {
-		return
-	}
-	for e := n.first; e != nil; e = e.next {
-		if !e.empty() && !slices.Contains(read, e.name) {
-			m.loose = append(m.loose, extra{path + "." + e.name, e})
-		}
+	if n.object() != nil {
+		m.loose = append(m.loose, strays(n, path, func(name string) bool { return slices.Contains(read, name) })...)
 	}
 }
 
@@ -111,20 +84,17 @@ func (n *node) cut(name string) *node {
 }
 
 // rowsOf makes rows of the elements of a member of the message, in their order.
-func (m *message) rowsOf(table string, list *node) []childRow {
+func (m *message) rowsOf(table, name string) []childRow {
 	var rows []childRow
-	for _, n := range list.items() {
+	for _, n := range m.elements(name) {
 		rows = append(rows, childRow{table: table, root: n})
-	}
-	if rows == nil && !list.empty() {
-		m.loose = append(m.loose, extra{list.name, list})
 	}
 	return rows
 }
 
 // one are the things that a message is about, whether it holds one of them or a list.
 func (m *message) one(name, list string) []*node {
-	all := m.root.get(list).items()
+	all := m.elements(list)
 	if o := m.object(name); o != nil {
 		all = append(all, o)
 	}

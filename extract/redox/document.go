@@ -57,8 +57,8 @@ func decodeDocument(m *message, of, replaces *entity, d *node) {
 		m.identify(m.object("Patient"))
 		return
 	}
-	about := m.context()
-	m.put(thing{of: of, key: key, root: d, also: append(about, take("orders", m.root.get("Orders")))})
+	about := m.about()
+	m.put(thing{of: of, key: key, root: d, also: append(about.columns(), take("orders", m.root.get("Orders")))})
 	if old := d.get("OriginalDocumentID").str(); m.event == "Replace" && old != "" && old != key[1] && key[1] != "" {
 		m.put(thing{of: replaces, key: []string{m.source, old}, also: []also{set("document_id", key[1]), set("event_id", m.Key)}})
 	}

@@ -106,27 +106,18 @@ func (e *encoder) child(t *table, above, own []string, role string, root *node, 
 
 // object reads the members of an object.
 func (w *walk) object(f *field, n *node, path string) {
-	unknown := 0
+	unknown := false
 	for c := n.first; c != nil; c = c.next {
-		if c.empty() {
-			continue
+		switch known := f.members[c.name]; {
+		case c.empty():
+		case known == nil:
+			unknown = true
+		default:
+			w.member(known, c, path)
 		}
-		known := f.members[c.name]
-		if known == nil {
-			unknown++
-			continue
-		}
-		w.member(known, c, path)
 	}
-	if unknown > extrasEach {
-		w.extras = append(w.extras, extra{path + ".*", w.unknown(f, n)})
-		return
-	}
-	for c := n.first; c != nil && unknown > 0; c = c.next {
-		if !c.empty() && f.members[c.name] == nil {
-			w.extras = append(w.extras, extra{under(path, c.name), c})
-			unknown--
-		}
+	if unknown {
+		w.extras = append(w.extras, strays(n, path, func(name string) bool { return f.members[name] != nil })...)
 	}
 }
 
@@ -137,16 +128,15 @@ func under(path, name string) string {
 	return path + "." + name
 }
 
-// unknown makes one object of the members that nobody declared.
-func (w *walk) unknown(f *field, n *node) *node {
-	all := &node{kind: '{', from: n.from, to: n.to}
-	at := &all.first
-	for c := n.first; c != nil; c = c.next {
-		if !c.empty() && f.members[c.name] == nil {
-			one := *c
-			one.next = nil
-			*at, at = &one, &one.next
+// strays are the members of an object that nobody declared: each by itself or, where they are many, all as one object.
+func strays(n *node, path string, known func(name string) bool) []extra {
+	var all []extra
+	rest := n.only(func(c *node) bool { return !c.empty() && !known(c.name) })
+	for c := rest.first; c != nil; c = c.next {
+		if len(all) == extrasEach {
+			return []extra{{under(path, "*"), rest}}
 		}
+		all = append(all, extra{under(path, c.name), c})
 	}
 	return all
 }

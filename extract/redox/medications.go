@@ -31,7 +31,7 @@ var medicationOrder = newEntity(tableSpec{
 var medicationAdministration = newEntity(tableSpec{
 	name: "medication_administration", comment: "Medication that was given.",
 	key: "source_id order_id patient_key started product_code ordinal:integer", at: "Administrations[]",
-	also: "patient_id_type patient_id visit_number",
+	also: subjectKey,
 	fields: "Status StartDate:time EndDate:time Medication{" + medicationFields + " Order{ID!} Indications:json LotNumber} " +
 		"AdministeringProvider{" + providerFields + "} OrderedBy{" + providerFields + "} VerifiedBy{" + providerFields + "}",
 	indexes: contextIndexes,
@@ -39,25 +39,25 @@ var medicationAdministration = newEntity(tableSpec{
 
 func decodeMedications(m *message) {
 	m.begin("Patient", "Visit", "Order", "Administrations")
-	about := m.context()
+	about := m.about()
 	if m.event == "Administration" { // of whom a dose does not say more than the identifiers, unless it is something unheard of
 		m.others(m.root.get("Patient"), "Patient", "Identifiers", "Demographics", "Notes")
 		m.others(m.root.get("Visit"), "Visit", "VisitNumber", "AccountNumber", "VisitDateTime", "PatientClass", "AttendingProvider", "ReferringProvider", "Location")
 	}
 	if o := m.object("Order"); o != nil {
-		m.put(thing{of: medicationOrder, key: []string{m.source, o.get("ID").str()}, root: o, also: about})
+		m.put(thing{of: medicationOrder, key: []string{m.source, o.get("ID").str()}, root: o, also: about.columns()})
 	}
 	seen := map[string]int{}
-	for _, a := range m.root.get("Administrations").items() {
+	for _, a := range m.elements("Administrations") {
 		order, started := a.get("Medication", "Order", "ID").str(), a.get("StartDate").str()
 		product := a.get("Medication", "Product", "Code").str()
 		patient := ""
 		if order == "" {
-			patient = about[0].text + "|" + about[1].text
+			patient = about.anchor.kind + "|" + about.anchor.id
 		}
 		key := []string{m.source, order, patient, started, product}
 		same := extract.JoinKey(key...)
 		seen[same]++
-		m.put(thing{of: medicationAdministration, key: append(key, strconv.Itoa(seen[same])), root: a, also: about[:3]})
+		m.put(thing{of: medicationAdministration, key: append(key, strconv.Itoa(seen[same])), root: a, also: about.key()})
 	}
 }

@@ -21,7 +21,11 @@ func (m *message) retire(previous, into []identifierOf) {
 	if survivor.id == "" {
 		return
 	}
-	overlap := slices.ContainsFunc(previous, func(i identifierOf) bool { return slices.Contains(into, i) })
+	stays := map[identifierOf]bool{}
+	for _, i := range into {
+		stays[i] = true
+	}
+	overlap := slices.ContainsFunc(previous, func(i identifierOf) bool { return stays[i] })
 	for _, i := range previous {
 		if i == survivor {
 			continue

@@ -74,31 +74,26 @@ func take(column string, n *node) also { return also{column: column, node: n} }
 // begin reads what all messages have in common. claimed are the members of the message that its model reads, and "Meta.X" for those of
 // its Meta; what else there is goes beside the row of the first thing.
 func (m *message) begin(claimed ...string) {
-	for e := m.root.first; e != nil; e = e.next {
-		switch {
-		case e.empty() || slices.Contains(claimed, e.name):
-		case e.name == "Meta" && e.kind == '{':
-			m.meta(e, claimed)
-		default:
-			m.loose = append(m.loose, extra{e.name, e})
-		}
-	}
+	meta := m.root.get("Meta").object()
+	m.loose = append(m.loose, strays(m.root, "", func(name string) bool {
+		return name == "Meta" && meta != nil || slices.Contains(claimed, name)
+	})...)
+	m.meta(meta, claimed)
 }
 
 // meta looks at what the envelope says beyond what is stored of every delivery.
 func (m *message) meta(meta *node, claimed []string) {
-	for e := meta.first; e != nil; e = e.next {
-		switch e.name {
-		case "DataModel", "EventType", "EventDateTime", "Test", "Destinations", "Logs", "Message", "Transmission", "FacilityCode":
-		case "Source":
-			m.others(e, "Meta.Source", "ID", "Name")
-		default:
-			if name := "Meta." + e.name; !e.empty() && !slices.Contains(claimed, name) {
-				m.loose = append(m.loose, extra{name, e})
-			}
-		}
+	if meta == nil {
+		return
 	}
+	m.loose = append(m.loose, strays(meta, "Meta", func(name string) bool {
+		return slices.Contains(metaFields, name) || slices.Contains(claimed, "Meta."+name)
+	})...)
+	m.others(meta.get("Source"), "Meta.Source", "ID", "Name")
 }
+
+// metaFields are what the envelope says of every delivery; it is stored with the delivery.
+var metaFields = []string{"DataModel", "EventType", "EventDateTime", "Test", "Source", "Destinations", "Logs", "Message", "Transmission", "FacilityCode"}
 
 // object finds a member of the message that should be an object; one that is something else is not lost.
 func (m *message) object(name string) *node {
@@ -109,10 +104,14 @@ func (m *message) object(name string) *node {
 	return n.object()
 }
 
-// reject keeps a row that has no key that can be stored. The delivery's own key stands for it.
+// reject keeps a row that has no key that can be stored, with all of the message where that row would have had what nobody declared. The
+// delivery's own key stands for it.
 func (m *message) reject(of *entity, rule string, root *node) {
-	raw := []byte(nil)
-	if root != nil {
+	var raw []byte
+	switch {
+	case len(m.loose) > 0 && of != patientIdentifier:
+		raw, m.loose = slices.Clone(m.Body), nil
+	case root != nil:
 		raw = slices.Clone(m.Body[root.from:root.to])
 	}
 	m.rejected++

@@ -25,9 +25,9 @@ var clinicalOrder = newEntity(
 
 func decodeOrder(m *message) {
 	m.begin("Patient", "Visit", "Order", "Orders")
-	about := m.context()
+	about := m.about()
 	for _, o := range m.one("Order", "Orders") {
-		m.put(thing{of: clinicalOrder, key: []string{m.source, o.get("ID").str()}, root: o, also: about})
+		m.put(thing{of: clinicalOrder, key: []string{m.source, o.get("ID").str()}, root: o, also: about.columns()})
 	}
 }
 
@@ -63,13 +63,13 @@ var resultOrder = newEntity(
 
 func decodeResults(m *message) {
 	m.begin("Patient", "Visit", "Orders")
-	about := m.context()
-	for _, o := range m.root.get("Orders").items() {
+	about := m.about()
+	for _, o := range m.elements("Orders") {
 		key := []string{m.source, "ID", o.get("ID").str()}
 		if key[2] == "" {
 			key[1], key[2] = "ApplicationOrderID", o.get("ApplicationOrderID").str()
 		}
-		m.put(thing{of: resultOrder, key: key, root: o, also: about, rows: documents(o)})
+		m.put(thing{of: resultOrder, key: key, root: o, also: about.columns(), rows: documents(o)})
 	}
 }
 

@@ -66,7 +66,7 @@ func decodeScheduling(m *message) {
 	t := thing{of: appointment, key: []string{m.source, v.get("VisitNumber").str()}, root: v, also: []also{
 		set("patient_id_type", anchor.kind), set("patient_id", anchor.id), take("patient", p.without("Identifiers")),
 	}}
-	t.rows = m.rowsOf("appointment_info", m.root.get("AppointmentInfo"))
+	t.rows = m.rowsOf("appointment_info", "AppointmentInfo")
 	m.put(t)
 	m.identify(p)
 	old, number := v.get("OldVisitNumber").str(), v.get("VisitNumber").str()
@@ -85,7 +85,7 @@ func decodeSlots(m *message) {
 	if batch == "" {
 		batch, part, parts = m.Key, "1", nil
 	}
-	slots := m.root.get("Slots").items()
+	slots := m.elements("Slots")
 	values := []also{take("parts", parts), set("slots", strconv.Itoa(len(slots)))}
 	if parts.empty() {
 		values = append(values, set("parts", "1"))

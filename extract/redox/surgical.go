@@ -40,9 +40,9 @@ func decodeSurgicalScheduling(m *message) {
 	t := thing{of: surgicalCase, key: key, root: v, also: []also{
 		take("case_status", c.get("Status")), set("patient_id_type", anchor.kind), set("patient_id", anchor.id), take("patient", p.without("Identifiers")),
 	}}
-	t.rows = append(t.rows, m.rowsOf("surgical_procedure", m.root.get("Procedures"))...)
-	t.rows = append(t.rows, m.rowsOf("surgical_staff", m.root.get("SurgeryStaff"))...)
-	t.rows = append(t.rows, m.rowsOf("surgical_info", m.root.get("SurgicalInfo"))...)
+	t.rows = append(t.rows, m.rowsOf("surgical_procedure", "Procedures")...)
+	t.rows = append(t.rows, m.rowsOf("surgical_staff", "SurgeryStaff")...)
+	t.rows = append(t.rows, m.rowsOf("surgical_info", "SurgicalInfo")...)
 	m.put(t)
 	m.identify(p)
 }
