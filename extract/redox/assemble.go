@@ -47,11 +47,14 @@ func (g *group) rows(t *table) *extract.Rows {
 	return r
 }
 
-// cells lends out the cells of a row, until the next delivery.
+// cells lends out the cells of a row, until the next row is begun.
 func (g *group) cells(n int) []cell {
-	from := len(g.lent)
-	g.lent = append(g.lent, make([]cell, n)...)
-	return g.lent[from:len(g.lent):len(g.lent)]
+	if n > cap(g.lent) {
+		g.lent = make([]cell, n)
+	}
+	cells := g.lent[:n]
+	clear(cells)
+	return cells
 }
 
 // keepRows bounds the bytes of rows whose buffers are used again.
@@ -102,7 +105,6 @@ func (g *group) full() bool {
 // add decodes one delivery. Whatever is in it, it is settled: a panic is a defect of ours that must not hold up the others.
 func (g *group) add(d *extract.Delivery) {
 	states, rejects := len(g.states), len(g.rejects)
-	g.lent = g.lent[:0]
 	outcome, reason := extract.Rejected, reasonDefect
 	defer func() {
 		if recover() != nil {
@@ -254,8 +256,12 @@ func (g *group) scope(b *extract.Batch, e *entity, things map[string]*telling) *
 	}
 	for _, t := range e.tables {
 		for _, rows := range []*extract.Rows{live[t], past[t]} {
-			if rows != nil && rows.Len() > 0 {
+			switch {
+			case rows == nil:
+			case rows.Len() > 0:
 				b.Rows = append(b.Rows, rows)
+			default:
+				g.spare[rows.Table] = append(g.spare[rows.Table], rows)
 			}
 		}
 	}
