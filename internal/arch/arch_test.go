@@ -23,7 +23,7 @@ const (
 )
 
 // forTests may be imported by any test.
-var forTests = []string{"internal/fake/redcap", "internal/fake/redox", "internal/pgtest", "internal/pgembed", "extract/sourcetest", "migrations"}
+var forTests = []string{"internal/fake/redcap", "internal/fake/redox", "internal/fake/engage", "internal/pgtest", "internal/pgembed", "extract/sourcetest", "migrations"}
 
 // allowed reads the import table of docs/DESIGN.md: package to the packages it may import; "*" is any.
 func allowed(t *testing.T) map[string][]string {
