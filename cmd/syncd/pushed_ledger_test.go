@@ -124,7 +124,7 @@ func TestWhatWasAcknowledgedIsAppliedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	statement(t, w.url, "UPDATE syncd.claim SET beat_at = beat_at - interval '1 hour'") // of replicas that were killed
+	w.letClaimsAge(t)
 	eventually(t, w.url, "SELECT NOT EXISTS (SELECT FROM syncd.delivery WHERE state = 'pending')")
 	for _, r := range w.replicas {
 		if code := r.signal(syscall.SIGTERM); code != exitDone {
@@ -132,9 +132,10 @@ func TestWhatWasAcknowledgedIsAppliedOnce(t *testing.T) {
 		}
 	}
 	f := w.figures(t, path)
-	t.Logf("acked %d, missing %d, applied twice %d, unacked but present %d, deadlocks surfaced %d; requests %d, of them retried or sent again %d; faults injected: kill -9 %d, immediate stops of Postgres %d, connections reset %d, requests without an answer of 200 %d",
+	t.Logf("acked %d, missing %d, applied twice %d, unacked but present %d, deadlocks surfaced %d; requests %d, of them retried or sent again %d; faults injected: kill -9 %d, immediate stops of Postgres %d, connections reset %d, requests without an answer of 200 %d; runs of the drain %s",
 		f.acked, f.missing, f.twice, f.unacked, f.deadlocks, sender.Counts().Sent, sender.Counts().Retried+sender.Counts().Resent,
-		s.injected.kills, s.injected.stops, s.injected.resets, sender.Counts().Failed)
+		s.injected.kills, s.injected.stops, s.injected.resets, sender.Counts().Failed,
+		scalar(t, w.url, "SELECT string_agg(state || ' ' || n, ', ' ORDER BY state) FROM (SELECT state, count(*) AS n FROM syncd.run GROUP BY state) AS s"))
 	if f.missing+f.twice+f.deadlocks > 0 || f.acked < n {
 		t.Errorf("%+v", f)
 	}

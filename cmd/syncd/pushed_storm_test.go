@@ -207,6 +207,7 @@ func (s *storm) strike(n int) error {
 		r.signal(syscall.SIGKILL)
 		s.injected.kills++
 		r.start(s.t)
+		s.w.letClaimsAge(s.t) // so that whoever is there goes on draining
 	case 3:
 		s.injected.stops++
 		return errors.Join(s.w.postgres.Kill(), s.w.postgres.Restart(s.t.Context()))
@@ -214,6 +215,11 @@ func (s *storm) strike(n int) error {
 		s.injected.resets += s.w.front.reset(func() bool { return s.dice.IntN(2) == 0 })
 	}
 	return nil
+}
+
+// letClaimsAge makes claims look as old as those of a dead process do by the time that another takes them.
+func (w *wardOfReplicas) letClaimsAge(t *testing.T) {
+	statement(t, w.url, "UPDATE syncd.claim SET beat_at = beat_at - interval '1 hour'")
 }
 
 // eventually asks the database, over and over, until it says yes. A database that is away is asked again.
