@@ -147,7 +147,7 @@ func (s *Server) serveEndpoint(e endpoint, w http.ResponseWriter, r *http.Reques
 	began, rc := time.Now(), e.of
 	_ = http.NewResponseController(w).SetReadDeadline(began.Add(rc.allowed.own))
 	r.Body = http.MaxBytesReader(w, r.Body, endpointBytes)
-	status := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+	status := &statusWriter{ResponseWriter: w, status: http.StatusOK, reason: "token endpoint"}
 	e.handler.ServeHTTP(status, r)
 	kind := KindToken
 	switch {
@@ -158,14 +158,20 @@ func (s *Server) serveEndpoint(e endpoint, w http.ResponseWriter, r *http.Reques
 	}
 	rc.config.Observe(Event{
 		At: rc.config.Now(), Receiver: rc.config.Name, Peer: peerOf(r, rc.config.TrustedProxies), Method: methodOf(r),
-		Kind: kind, Status: status.status, Reason: "token endpoint", Took: time.Since(began),
+		Kind: kind, Status: status.status, Reason: status.reason, Cause: status.cause, Took: time.Since(began),
 	})
 }
 
+// statusWriter hears what was answered, and for people why.
 type statusWriter struct {
 	http.ResponseWriter
 	status int
+	reason string
+	cause  error
 }
+
+// Note takes what the token endpoint decided.
+func (w *statusWriter) Note(reason string, cause error) { w.reason, w.cause = reason, cause }
 
 func (w *statusWriter) WriteHeader(status int) {
 	w.status = status

@@ -155,7 +155,7 @@ func (b *bench) drainAlone(ctx context.Context, seed uint64) (child, error) {
 	if _, err := w.conn.Exec(ctx, "DELETE FROM syncd.claim; DELETE FROM syncd.run; CHECKPOINT", pgx.QueryExecModeSimpleProtocol); err != nil {
 		return child{}, err
 	}
-	out, err := w.measure(exec.CommandContext(ctx, b.binary, "-c", filepath.Join(w.dir, "jobs.toml"), "replay", "bench"))
+	out, err := w.measure(exec.CommandContext(ctx, b.binary, "-c", filepath.Join(w.dir, "jobs.toml"), "replay", "bench", "--from", "2000-01-01"))
 	if err != nil {
 		return out, err
 	}
