@@ -9,22 +9,13 @@ import (
 	"syncd/extract"
 )
 
-// Finding is one thing that was looked at before a first run.
-type Finding struct {
-	What    string // "token", "rights", "records"
-	OK      bool
-	Warning bool   // not as it should be, and no reason for a run to fail
-	Detail  string // what was seen
-	Next    string // what to type or whom to ask; empty where nothing is needed
-}
-
 // skewAllowed is how far the server's clock may be off before it is worth a word.
 const skewAllowed = 2 * time.Minute
 
 // Check looks at a project as a run would, without reading a record: how the server is reached, who the token is, what
 // it may see, how many records there are. It goes on after what can be gone on after.
-func (s *Source) Check(ctx context.Context) []Finding {
-	var found []Finding
+func (s *Source) Check(ctx context.Context) []extract.Finding {
+	var found []extract.Finding
 	if _, err := s.token(ctx); err != nil {
 		return append(found, failed("token", err))
 	}
@@ -35,9 +26,9 @@ func (s *Source) Check(ctx context.Context) []Finding {
 	}
 	id := structure.Identity
 	found = append(found,
-		Finding{What: "token", OK: true, Detail: "accepted"},
-		Finding{What: "project", OK: true, Detail: fmt.Sprintf("project_id %s, %q, REDCap %s", id.ID, id.Title, id.Version)},
-		Finding{What: "structure", OK: true, Detail: fmt.Sprintf("%d fields in %d instruments, %d tables",
+		extract.Finding{What: "token", OK: true, Detail: "accepted"},
+		extract.Finding{What: "project", OK: true, Detail: fmt.Sprintf("project_id %s, %q, REDCap %s", id.ID, id.Title, id.Version)},
+		extract.Finding{What: "structure", OK: true, Detail: fmt.Sprintf("%d fields in %d instruments, %d tables",
 			len(s.model.fields), len(s.model.instruments), len(structure.Tables))},
 	)
 	found = append(found, s.rights(structure.Warnings)...)
@@ -48,23 +39,23 @@ func (s *Source) Check(ctx context.Context) []Finding {
 }
 
 // reached says which way was taken, as far as one was.
-func (s *Source) reached(err error) []Finding {
+func (s *Source) reached(err error) []extract.Finding {
 	way, ok := s.cfg.Client.Way()
 	if !ok {
 		if blame(err) == "reachable" {
 			return nil // the failure says it all
 		}
-		return []Finding{{What: "reachable", Detail: s.cfg.Server + " was not reached"}}
+		return []extract.Finding{{What: "reachable", Detail: s.cfg.Server + " was not reached"}}
 	}
 	detail := s.cfg.Server + " at " + way.Remote
 	if way.Proxy != "" {
 		detail = s.cfg.Server + " through the proxy " + way.Proxy
 	}
-	found := []Finding{{What: "reachable", OK: true, Detail: detail}}
+	found := []extract.Finding{{What: "reachable", OK: true, Detail: detail}}
 	if way.TLS == "" {
-		return append(found, Finding{What: "tls", OK: true, Detail: "none: loopback"})
+		return append(found, extract.Finding{What: "tls", OK: true, Detail: "none: loopback"})
 	}
-	tls := Finding{What: "tls", OK: true, Detail: fmt.Sprintf("%s, certificate of %s by %s, %d days left",
+	tls := extract.Finding{What: "tls", OK: true, Detail: fmt.Sprintf("%s, certificate of %s by %s, %d days left",
 		way.TLS, way.Peer, way.Issuer, way.DaysLeft(s.cfg.Now()))}
 	if way.DaysLeft(s.cfg.Now()) < 14 {
 		tls.Next = "Tell the server's administrator that the certificate ends soon."
@@ -73,23 +64,23 @@ func (s *Source) reached(err error) []Finding {
 }
 
 // rights turns what Describe had to leave out into findings.
-func (s *Source) rights(warnings []string) []Finding {
+func (s *Source) rights(warnings []string) []extract.Finding {
 	if len(warnings) == 0 {
-		return []Finding{{What: "rights", OK: true, Detail: "API export, every instrument that is asked for"}}
+		return []extract.Finding{{What: "rights", OK: true, Detail: "API export, every instrument that is asked for"}}
 	}
-	var found []Finding
+	var found []extract.Finding
 	for _, w := range warnings {
-		found = append(found, Finding{What: "rights", Warning: true, Detail: w, Next: nextRights})
+		found = append(found, extract.Finding{What: "rights", Warning: true, Detail: w, Next: nextRights})
 	}
 	return found
 }
 
-func (s *Source) countRecords(ctx context.Context) Finding {
+func (s *Source) countRecords(ctx context.Context) extract.Finding {
 	list, err := s.listIDs(ctx, listing{where: s.cfg.Options.RecordsWhere})
 	if err != nil {
 		return failed("records", err)
 	}
-	f := Finding{What: "records", OK: true, Detail: fmt.Sprintf("%d listed", list.ids.Len())}
+	f := extract.Finding{What: "records", OK: true, Detail: fmt.Sprintf("%d listed", list.ids.Len())}
 	if s.cfg.Options.RecordsWhere != "" {
 		f.Detail += " by records_where"
 		if list.ids.Len() == 0 {
@@ -103,12 +94,12 @@ func (s *Source) countRecords(ctx context.Context) Finding {
 	return f
 }
 
-func (s *Source) clock() Finding {
+func (s *Source) clock() extract.Finding {
 	offset, ok := s.cfg.Client.Clock()
 	if !ok {
-		return Finding{What: "clock", Warning: true, Detail: "the server does not tell its time", Next: "Ask its administrator for a Date header."}
+		return extract.Finding{What: "clock", Warning: true, Detail: "the server does not tell its time", Next: "Ask its administrator for a Date header."}
 	}
-	f := Finding{What: "clock", OK: offset.Abs() <= skewAllowed, Detail: fmt.Sprintf("the server is %s ahead of this machine", offset.Round(time.Second))}
+	f := extract.Finding{What: "clock", OK: offset.Abs() <= skewAllowed, Detail: fmt.Sprintf("the server is %s ahead of this machine", offset.Round(time.Second))}
 	if !f.OK {
 		f.Warning = true
 		f.Next = "Set this machine's clock by NTP; if it is right, tell the server's administrator."
@@ -131,8 +122,8 @@ func blame(err error) string {
 	return "project"
 }
 
-func failed(what string, err error) Finding {
-	f := Finding{What: what, Detail: err.Error()}
+func failed(what string, err error) extract.Finding {
+	f := extract.Finding{What: what, Detail: err.Error()}
 	var e *extract.Error
 	if errors.As(err, &e) {
 		f.Next = e.Next

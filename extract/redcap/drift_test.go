@@ -87,7 +87,7 @@ func TestCheckSaysWhatWasSeenAndWhatToTypeNext(t *testing.T) {
 		}
 	}
 	p.Rights(func(u *fake.User) { u.APIExport = false })
-	last := func(src *Source) Finding {
+	last := func(src *Source) extract.Finding {
 		found := src.Check(t.Context())
 		return found[len(found)-1]
 	}

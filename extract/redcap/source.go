@@ -57,7 +57,10 @@ type Source struct {
 	requests, bytes int64 // of the client before the first request
 }
 
-var _ extract.Source = (*Source)(nil)
+var (
+	_ extract.Source  = (*Source)(nil)
+	_ extract.Checked = (*Source)(nil)
+)
 
 // New makes a Source. It sends nothing.
 func New(cfg Config) (*Source, error) {
