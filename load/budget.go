@@ -75,7 +75,20 @@ type Budget struct {
 func (w *Warehouse) Budget(host string, perMinute int) *Budget {
 	perMinute = max(1, perMinute)
 	burst := max(1, perMinute/30)
-	spacing := (time.Minute+onTheWay)/time.Duration(perMinute-burst+1) + time.Microsecond
+	return w.budget(host, (time.Minute+onTheWay)/time.Duration(perMinute-burst+1)+time.Microsecond, burst)
+}
+
+// PerSecond returns the budget of a host for a server that allows perSecond requests a second and no two at once: of
+// those that are sent within W seconds there are at most burst + W * perSecond.
+func (w *Warehouse) PerSecond(host string, perSecond, burst int) *Budget {
+	b := w.budget(host, time.Second/time.Duration(max(1, perSecond)), max(1, burst))
+	for i := range b.keys {
+		b.keys[i] = b.keys[0]
+	}
+	return b
+}
+
+func (w *Warehouse) budget(host string, spacing time.Duration, burst int) *Budget {
 	b := &Budget{
 		host: host, spacing: spacing, credit: time.Duration(burst-1) * spacing, line: w.places.line(host),
 		pool: w.places.open, sleep: sleep, patience: retryFor,

@@ -31,6 +31,15 @@ func PerMinute(n int) Budget {
 	return alone{rate.NewLimiter(rate.Limit(n-burst+1)/60, burst)}
 }
 
+// PerSecond returns a Budget of n requests a second, of which burst may come at once, for one process. For 0 it returns
+// nil: no limit.
+func PerSecond(n, burst int) Budget {
+	if n <= 0 {
+		return nil
+	}
+	return alone{rate.NewLimiter(rate.Limit(n), burst)}
+}
+
 // alone is the budget of one process.
 type alone struct{ limiter *rate.Limiter }
 
