@@ -24,6 +24,9 @@ var (
 	batchDropSQL string
 )
 
+// takeWithin is how long the bytes of deliveries may be on their way to a drain. Nobody waits for them as a sender does for its answer.
+const takeWithin = "SET LOCAL statement_timeout = '120s'"
+
 // lookForDeliveries is how often a queue looks for deliveries that another process took in.
 const lookForDeliveries = time.Second
 
@@ -78,24 +81,34 @@ func (q *Queue) Take(ctx context.Context, most, size int, handed []int64) ([]*ex
 	if handed == nil {
 		handed = []int64{}
 	}
-	rows, err := q.inbox.pool.Query(ctx, deliveryTakeSQL, q.of.destination, q.of.test, handed, most, size)
-	if err != nil {
-		return nil, fault("take deliveries", err)
-	}
-	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (*extract.Delivery, error) {
-		d := &extract.Delivery{Destination: q.of.destination, Test: q.of.test}
-		var sha []byte
-		var sent *time.Time
-		if err := row.Scan(&d.Seq, &d.Key, &sha, &d.ReceivedAt, &d.SourceID, &d.Model, &d.EventType, &sent, &d.Body); err != nil {
-			return nil, err
+	var all []*extract.Delivery
+	err := pgx.BeginFunc(ctx, q.inbox.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, takeWithin); err != nil {
+			return err
 		}
-		d.SHA256 = [32]byte(sha)
-		if sent != nil {
-			d.EventAt = *sent
+		rows, err := tx.Query(ctx, deliveryTakeSQL, q.of.destination, q.of.test, handed, most, size)
+		if err != nil {
+			return err
 		}
-		return d, nil
+		all, err = pgx.CollectRows(rows, q.delivery)
+		return err
 	})
 	return all, fault("take deliveries", err)
+}
+
+// delivery reads one row of Take.
+func (q *Queue) delivery(row pgx.CollectableRow) (*extract.Delivery, error) {
+	d := &extract.Delivery{Destination: q.of.destination, Test: q.of.test}
+	var sha []byte
+	var sent *time.Time
+	if err := row.Scan(&d.Seq, &d.Key, &sha, &d.ReceivedAt, &d.SourceID, &d.Model, &d.EventType, &sent, &d.Body); err != nil {
+		return nil, err
+	}
+	d.SHA256 = [32]byte(sha)
+	if sent != nil {
+		d.EventAt = *sent
+	}
+	return d, nil
 }
 
 // Wait returns when there may be something to take, at once after a delivery that this process took in, or when ctx ends.

@@ -213,3 +213,21 @@ func TestDeliveriesStayPendingWhileATableOfTheirsCannotBeLoaded(t *testing.T) {
 		t.Errorf("the delivery is %s", got)
 	}
 }
+
+func TestADrainMayTakeItsTimeOverLargeDeliveries(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	b, w := inboxAt(t, Config{URL: url}), warehouseAt(t, Config{URL: url})
+	if _, err := b.Accept(t.Context(), delivery("1", "x")); err != nil {
+		t.Fatal(err)
+	}
+	do(t, w, "ALTER TABLE syncd.payload RENAME TO kept")
+	do(t, w, "CREATE VIEW syncd.payload AS SELECT * FROM syncd.kept WHERE 1 / (current_setting('statement_timeout') <> '7s')::integer = 1")
+	q := b.Queue("hospital", false)
+	defer q.Close()
+	for range 2 {
+		if ds, err := q.Take(t.Context(), 10, 1<<20, nil); err != nil || len(ds) != 1 {
+			t.Fatalf("%d taken, %v; it was given no more time than a sender has", len(ds), err)
+		}
+	}
+}
