@@ -49,7 +49,7 @@ func (c *Client) refused(ctx context.Context, resp *http.Response, r Request) er
 		e = c.endpoint.Judge(refusal)
 	}
 	if e == nil {
-		e = judge(refusal, resp.Request.URL, r)
+		e = judge(refusal, resp.Request, r)
 	}
 	if e.Cause == nil {
 		e.Cause = refusal
@@ -61,7 +61,7 @@ func (c *Client) refused(ctx context.Context, resp *http.Response, r Request) er
 }
 
 // judge goes by the status alone.
-func judge(r *Refusal, asked *url.URL, question Request) *extract.Error {
+func judge(r *Refusal, asked *http.Request, question Request) *extract.Error {
 	e := &extract.Error{Cause: r}
 	switch s := r.Status; {
 	case s == http.StatusUnauthorized:
@@ -88,9 +88,9 @@ func judge(r *Refusal, asked *url.URL, question Request) *extract.Error {
 
 // redirected tells where a redirect points, and what to do if that is right. Nothing is sent there: a 307 would
 // carry the token to a stranger.
-func redirected(e *extract.Error, r *Refusal, asked *url.URL, question Request) {
+func redirected(e *extract.Error, r *Refusal, asked *http.Request, question Request) {
 	e.Kind = extract.KindRedirect
-	to, err := asked.Parse(r.header.Get("Location"))
+	to, err := asked.URL.Parse(r.header.Get("Location"))
 	if err != nil || r.header.Get("Location") == "" || to.Host == "" {
 		e.Cause = fmt.Errorf("%w to nowhere", r)
 		return
@@ -100,7 +100,7 @@ func redirected(e *extract.Error, r *Refusal, asked *url.URL, question Request) 
 	switch {
 	case to.Scheme != "https" && !isLoopback(to.Hostname()):
 		e.Next = "ask the server's administrator for its https:// address; http:// is accepted for loopback only"
-	case safeURL(to) == safeURL(asked):
+	case safeURL(to) == safeURL(asked.URL):
 		e.Next = "the server points back at the same address: ask its administrator"
 	case strings.Contains(seen, "..."):
 		e.Next = "ask the server's administrator for the address of the API"
@@ -111,12 +111,12 @@ func redirected(e *extract.Error, r *Refusal, asked *url.URL, question Request) 
 
 // hideEchoes prints where a URL leads without any part of it that we sent, for a server could hand our token back, and
 // of its path only what stands in ours or is usual for an API: the rest could be a value.
-func hideEchoes(u, asked *url.URL, question Request) string {
-	sent := strings.ToLower(string(question.Body) + " " + question.Query.Encode())
-	for _, values := range question.Header {
+func hideEchoes(u *url.URL, asked *http.Request, question Request) string {
+	sent := strings.ToLower(string(question.Body) + " " + asked.URL.RawQuery) // with what signed it, as the headers
+	for _, values := range asked.Header {
 		sent += " " + strings.ToLower(strings.Join(values, " "))
 	}
-	known := append(strings.Split(asked.Path, "/"), "api", "redcap", "index.php")
+	known := append(strings.Split(asked.URL.Path, "/"), "api", "redcap", "index.php")
 	parts := strings.Split(u.Path, "/")
 	for i, part := range parts {
 		if len(part) > 3 && !slices.Contains(known, part) {

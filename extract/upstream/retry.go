@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -32,7 +33,7 @@ func (a *again) Unwrap() error { return a.error }
 // retry calls once until it succeeds, fails for good, or has been called often enough.
 // complete fills in what and where.
 func (c *Client) retry(ctx context.Context, r Request, once func() error, complete func(error) error) error {
-	waits := &patience{tries: r.Tries, first: c.endpoint.Wait}
+	waits := &patience{tries: r.Tries, first: c.endpoint.Wait, busy: c.endpoint.Busy}
 	if waits.tries <= 0 {
 		waits.tries = c.endpoint.Tries
 	}
@@ -79,6 +80,8 @@ func unmark(err error) (error, bool) {
 type patience struct {
 	tries, made int
 	first       time.Duration
+	busy        time.Duration // after a 429 that does not say how long
+	refused     int           // how many there were of these, at most 2
 	asked       time.Duration
 	growing     *backoff.ExponentialBackOff
 }
@@ -105,6 +108,10 @@ func (p *patience) heed(err error) {
 		p.asked = e.After
 	}
 	var refusal *Refusal
+	if errors.As(err, &refusal) && refusal.Status == http.StatusTooManyRequests && p.asked == 0 && p.busy > 0 {
+		p.refused = min(p.refused+1, 2)
+		p.asked = time.Duration(p.refused)*p.busy + rand.N(p.busy/5+1)
+	}
 	late := errors.Is(err, ErrTimeout) || errors.As(err, &refusal) && refusal.Status == http.StatusGatewayTimeout
 	if late {
 		p.tries = min(p.tries, lateTries)

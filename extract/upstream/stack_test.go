@@ -159,9 +159,10 @@ func FuzzRedirect(f *testing.F) {
 	for _, s := range []string{"", "/x", "//e", "https://e/" + canary, "https://u:p@e/?token=" + canary, "https://" + canary + "/", "\x00", "https://[::1", "javascript:alert(1)", "https://e/a%2f" + canary} {
 		f.Add(s)
 	}
-	asked := &url.URL{Scheme: "https", Host: host, Path: "/api/"}
+	question := ask()
+	asked := &http.Request{URL: &url.URL{Scheme: "https", Host: host, Path: "/api/", RawQuery: question.Query.Encode()}, Header: question.Header}
 	f.Fuzz(func(t *testing.T, location string) {
-		e := judge(&Refusal{Status: 302, header: http.Header{"Location": {location}}}, asked, ask())
+		e := judge(&Refusal{Status: 302, header: http.Header{"Location": {location}}}, asked, question)
 		if text := e.Error() + e.Next; strings.Contains(strings.ToLower(text), strings.ToLower(canary)) || strings.ContainsFunc(text, isControl) {
 			t.Errorf("location %q becomes %q", location, text)
 		}

@@ -55,11 +55,12 @@ func (t *trace) unanswered() bool {
 	return !t.reused && t.answered.IsZero()
 }
 
-// clock keeps the offset of the server's clock as the quickest answer showed it.
+// clock keeps the offset of the server's clock as the quickest answer showed it, and the latest.
 type clock struct {
 	mu     sync.Mutex
 	offset time.Duration
 	took   time.Duration
+	latest time.Duration
 	ok     bool
 }
 
@@ -76,8 +77,9 @@ func (c *clock) sample(header http.Header, t *trace) {
 	took := answered.Sub(sent)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.latest = date.Add(time.Second / 2).Sub(sent.Add(took / 2))
 	if !c.ok || took < c.took {
-		c.offset, c.took, c.ok = date.Add(time.Second/2).Sub(sent.Add(took/2)), took, true
+		c.offset, c.took, c.ok = c.latest, took, true
 	}
 }
 
@@ -85,4 +87,10 @@ func (c *clock) get() (time.Duration, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.offset, c.ok
+}
+
+func (c *clock) last() (time.Duration, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.latest, c.ok
 }

@@ -15,10 +15,9 @@ import (
 )
 
 const (
-	dialTimeout      = 30 * time.Second
-	handshakeTimeout = 30 * time.Second
-	idleConnTimeout  = 90 * time.Second
-	maxHeaderBytes   = 64 << 10
+	connectTimeout  = 30 * time.Second
+	idleConnTimeout = 90 * time.Second
+	maxHeaderBytes  = 64 << 10
 	// maxConns is a request and the one that is fetched ahead of it.
 	maxConns = 2
 )
@@ -41,7 +40,7 @@ func (c *Client) newTransport(cfg Config) (*http.Transport, error) {
 		Proxy:                  proxy,
 		DialContext:            c.dial,
 		TLSClientConfig:        trust,
-		TLSHandshakeTimeout:    handshakeTimeout,
+		TLSHandshakeTimeout:    c.endpoint.Connect,
 		Protocols:              protocols,
 		DisableCompression:     true, // decoded does it, and counts
 		MaxConnsPerHost:        maxConns,
@@ -121,7 +120,10 @@ func connected(_ context.Context, proxy *url.URL, _ *http.Request, resp *http.Re
 func (c *Client) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	dial := c.endpoint.Dial
 	if dial == nil {
-		dial = (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext
+		dial = (&net.Dialer{Timeout: c.endpoint.Connect, KeepAlive: 30 * time.Second}).DialContext
+	}
+	if c.endpoint.IPv4 && network == "tcp" && c.proxyName() == "" {
+		network = "tcp4"
 	}
 	conn, err := dial(ctx, network, address)
 	if err != nil || c.base.Scheme == "https" {

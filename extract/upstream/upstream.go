@@ -53,6 +53,13 @@ type Endpoint struct {
 	Tries   int   // attempts in all for one request; 0 is 5
 	// Wait is before the second attempt, and grows from there; 0 is a second. Tests make it short.
 	Wait time.Duration
+	// Busy is the least wait after status 429 without Retry-After, twice as long from the second on, and up to a fifth
+	// longer by chance; 0 is as after any failure.
+	Busy time.Duration
+	// Connect bounds how long connecting takes, and the TLS handshake after it; 0 is 30 s.
+	Connect time.Duration
+	// IPv4 keeps connections that take no proxy to IPv4.
+	IPv4 bool
 	// Sign is called last, once for each attempt, and may set headers and the query.
 	Sign func(*http.Request) error
 	// Judge says what an answer other than 200 means. An *extract.Error that it returns decides kind and words;
@@ -127,6 +134,9 @@ func defaults(e Endpoint) Endpoint {
 	if e.Wait <= 0 {
 		e.Wait = firstWait
 	}
+	if e.Connect <= 0 {
+		e.Connect = connectTimeout
+	}
 	e.Version = cmp.Or(e.Version, unversioned)
 	if e.Log == nil {
 		e.Log = slog.New(slog.DiscardHandler)
@@ -150,6 +160,9 @@ func (c *Client) Server() string { return safeURL(c.base) }
 // Clock returns the server's clock minus ours, from the Date header of the answer that was quickest to come, and
 // false as long as there was none. It is exact to about a second.
 func (c *Client) Clock() (offset time.Duration, ok bool) { return c.clock.get() }
+
+// LastClock is Clock by the latest answer: less exact where that was slow, and right where a clock was set meanwhile.
+func (c *Client) LastClock() (offset time.Duration, ok bool) { return c.clock.last() }
 
 // Stats returns how many requests were sent, each attempt counted, and how many bytes the decoded answers had.
 func (c *Client) Stats() (requests, bytes int64) { return c.requests.Load(), c.bytes.Load() }
