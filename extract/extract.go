@@ -102,6 +102,15 @@ type Stored interface {
 	Cells(ctx context.Context, t *Table, keys, columns []string, yield func(cells []string) error) error
 }
 
+// Listed is one list of a source: the first of Tables holds one live row for each of Keys and no other, the further ones what
+// hangs below those rows.
+type Listed struct {
+	Tables []*Table
+	Keys   *KeySet
+	Rows   []int64   // how many live rows each of Tables must hold; nil in Proof.Changed
+	At     time.Time // the upstream's clock
+}
+
 // Proof is what a source can prove about a finished Pull; the run compares it with the warehouse and
 // makes the verdict of it.
 type Proof struct {
@@ -113,6 +122,11 @@ type Proof struct {
 	Taken  int64 // deliveries taken
 	// Named are the ids that the source said had changed since the mark, each of which must have been read again or be gone.
 	Named *KeySet
+	// Listed are, in place of Table, Before and After, the lists of a source that has several: each was read to an end that is
+	// proven to be whole. Not nil, be it empty, where the source lists so. Of a table that is in none of them nothing is proven.
+	Listed []Listed
+	// Changed are, in place of Named, the keys that a source of several lists said had changed; not nil where it was asked.
+	Changed []Listed
 	// Table is the table that holds one live row for every id: nil where the source cannot list ids.
 	Table *Table
 	// Before and After are the ids listed before the first and after the last batch. Ids in both must be

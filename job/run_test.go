@@ -350,8 +350,13 @@ func withHolder(o load.Order, holder string) load.Order {
 	return o
 }
 
+func readAs(t *extract.Table, ids []string) *reread {
+	return &reread{ids: map[*extract.Table]*extract.KeySet{t: set(ids)}}
+}
+
 func TestARunByChangesIsProvenByWhatItReadAgain(t *testing.T) {
 	t.Parallel()
+	people := &extract.Table{Name: "people"}
 	for name, c := range map[string]struct {
 		named, read, after []string
 		missed             int64
@@ -363,12 +368,12 @@ func TestARunByChangesIsProvenByWhatItReadAgain(t *testing.T) {
 		"nothing was said and nothing": {nil, nil, []string{"1"}, 0, true},
 	} {
 		p := &extract.Proof{Named: set(c.named), After: set(c.after)}
-		got := proveChanges(p, set(c.read))
+		got := proveChanges(p, readAs(people, c.read))
 		if got.Holds != c.holds || got.Counts["missed"] != c.missed || got.Broken == c.holds {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
-	if got := proveChanges(&extract.Proof{}, set(nil)); got.Holds || got.Broken {
+	if got := proveChanges(&extract.Proof{}, readAs(people, nil)); got.Holds || got.Broken {
 		t.Errorf("a source that does not say what changed: %+v", got)
 	}
 }

@@ -25,12 +25,17 @@ func (x *execution) prove(ctx context.Context, stored extract.Stored) error {
 		x.ending.Verdict, x.ending.Reason = verdict(x.ending.Proofs, x.proof.Unproven)
 		return nil
 	}
-	ids, err := proveIDs(ctx, stored, x.proof)
-	if err != nil {
-		return err
-	}
 	x.rep.Full = x.proof.Full
-	second := proveChanges(x.proof, x.reread.ids)
+	var proofs []load.Proof
+	if x.proof.Full || len(x.proof.Listed) > 0 || x.proof.Changed == nil { // one of several lists may have had none to read to its end
+		ids, err := proveIDs(ctx, stored, x.proof)
+		if err != nil {
+			return err
+		}
+		proofs = append(proofs, ids)
+	}
+	var err error
+	second := proveChanges(x.proof, &x.reread)
 	if x.proof.Full {
 		second, err = x.proveCells(ctx)
 	} else {
@@ -40,7 +45,7 @@ func (x *execution) prove(ctx context.Context, stored extract.Stored) error {
 		return err
 	}
 	x.warnings = append(x.warnings, softWarnings(x.proof.Soft)...)
-	x.ending.Proofs = []load.Proof{ids, second}
+	x.ending.Proofs = append(proofs, second)
 	x.ending.Verdict, x.ending.Reason = verdict(x.ending.Proofs, x.proof.Unproven)
 	return nil
 }
@@ -71,6 +76,9 @@ func verdict(proofs []load.Proof, doubt string) (load.Verdict, string) {
 // proveIDs compares the ids that the source listed with those that are live: ids in both lists must be live, ids in
 // neither and ids that are kept out must not. What is in one list only came or went while the run was under way.
 func proveIDs(ctx context.Context, stored extract.Stored, p *extract.Proof) (load.Proof, error) {
+	if p.Listed != nil {
+		return proveLists(ctx, stored, p)
+	}
 	proof := load.Proof{Name: "ids", At: p.AfterAt.UTC()}
 	if p.Table == nil || p.Before == nil || p.After == nil {
 		proof.Reason = "the source did not list its ids"
@@ -244,6 +252,14 @@ func (x *execution) proveCells(ctx context.Context) (load.Proof, error) {
 		x.ending.Live = append(x.ending.Live, load.TableRows{Schema: name.schema, Table: name.table, Rows: live})
 		proof.Counts["rows"] += live
 		read := x.read[name]
+		if x.proof.Listed != nil {
+			if doubt, fault := proveListed(x.proof, table, live, read, proof.Counts); doubt != "" {
+				doubtful = append(doubtful, name.String()+doubt)
+			} else if fault != "" {
+				wrong = append(wrong, name.String()+fault)
+			}
+			continue
+		}
 		if read == nil && live > 0 { // a right is missing, and the source has said so
 			doubtful = append(doubtful, name.String()+" was not read and stays as it is")
 			continue

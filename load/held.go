@@ -113,13 +113,19 @@ func (r *Run) brake(ctx context.Context, s *session, w *work) error {
 	return nil
 }
 
-// leaving is what a batch would move out and the brake looks at: of closing batches table by table, of vanished ids over all
-// tables of the scope; and row by row in a batch of rows that the source doubts.
+// leaving is what a batch would move out and the brake looks at: of closing batches table by table, where a table with a longer key
+// counts with the one before it, below which it hangs; of vanished ids over all tables of the scope; and row by row in a
+// batch of rows that the source doubts.
 func (w *work) leaving() (all []*going) {
 	switch {
 	case w.b.Closing != nil:
-		for _, in := range w.intakes {
-			all = append(all, newGoing(in.sh.src.Name, w.b.Closing.Width, in))
+		for i := 0; i < len(w.intakes); {
+			n := i + 1
+			for n < len(w.intakes) && w.intakes[n].sh.keys > w.intakes[i].sh.keys {
+				n++
+			}
+			all = append(all, newGoing(w.intakes[i].sh.src.Name, w.b.Closing.Width, w.intakes[i:n]...))
+			i = n
 		}
 	case w.b.Vanished && w.scope != nil && w.scope.width > 0:
 		all = append(all, newGoing("", w.scope.width, w.intakes...))

@@ -177,3 +177,33 @@ func TestADoubtIsAboutAllThatABatchMovesOut(t *testing.T) {
 		loadInto(t, r, load(ids(1, 9)))
 	}
 }
+
+// What hangs below a row goes with it: it neither counts again nor is a table of its own of which too much would go.
+func TestRowsBelowAClosedTableAreNoMassDeletionOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	w := warehouse(t)
+	p := people()
+	below := &extract.Table{Name: "tags", Columns: []extract.Column{
+		{Name: p.Columns[0].Name, Type: extract.Text, Key: true}, {Name: "tag_a", Type: extract.Text, Key: true}, {Name: "tag_b", Type: extract.Text, Key: true},
+		{Name: "tag_c", Type: extract.Text, Key: true}, {Name: "tag_d", Type: extract.Text, Key: true},
+	}}
+	r := started(t, w, p, below)
+	tags := extract.NewRows(below)
+	for _, id := range ids(1, 30) { // all who go have some, and few others have
+		tags.Begin()
+		tags.String(id)
+		for range 4 {
+			tags.String("x")
+		}
+		tags.End()
+	}
+	loadInto(t, r, &extract.Batch{Scope: about(ids(1, 400), p, below), Rows: []*extract.Rows{many(p, ids(1, 400)).Rows[0], tags}})
+	keep := &extract.KeySet{}
+	for _, id := range ids(26, 400) {
+		keep.Add(id)
+	}
+	keep.Sort()
+	wantCounts(t, loadInto(t, r, &extract.Batch{
+		Scope: &extract.Scope{Tables: []*extract.Table{p, below}}, Closing: &extract.Closing{Width: 1, Keys: keep},
+	}), Counts{Deleted: 50})
+}

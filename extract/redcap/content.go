@@ -86,7 +86,7 @@ func newContents(t *extract.Table) *contents {
 
 // fetch reads one file, hands its content on unless that is stored, and returns what its row is to say, with the name by which
 // the server sent it. That a single file cannot be had is no error.
-func (c *contents) fetch(ctx context.Context, s *Source, hand *handoff, q question, buf *bytes.Buffer) (fileFacts, string, error) {
+func (c *contents) fetch(ctx context.Context, s *Source, hand *extract.Handoff, q question, buf *bytes.Buffer) (fileFacts, string, error) {
 	at := s.serverTime(s.cfg.Now())
 	header, err := s.download(ctx, q, buf)
 	problem := ""
@@ -155,14 +155,14 @@ func (s *Source) download(ctx context.Context, q question, buf *bytes.Buffer) (h
 }
 
 // keep hands a content on in parts, unless it is stored.
-func (c *contents) keep(ctx context.Context, s *Source, hand *handoff, sha string, body []byte) error {
+func (c *contents) keep(ctx context.Context, s *Source, hand *extract.Handoff, sha string, body []byte) error {
 	if c.given[sha] {
 		return nil
 	}
 	parts := max(1, (len(body)+partOfFile-1)/partOfFile)
 	if s.stored != nil {
 		have := 0
-		if err := hand.settled(); err != nil {
+		if err := hand.Settled(); err != nil {
 			return err
 		}
 		err := s.stored.Cells(ctx, c.table, []string{sha}, nil, func([]string) error { have++; return nil })
@@ -181,7 +181,7 @@ func (c *contents) keep(ctx context.Context, s *Source, hand *handoff, sha strin
 			rows.Close(extract.AppendBytea(rows.Open(), piece))
 			rows.End()
 		}
-		if err := hand.give(&extract.Batch{Rows: []*extract.Rows{rows}}); err != nil {
+		if err := hand.Give(&extract.Batch{Rows: []*extract.Rows{rows}}); err != nil {
 			return err
 		}
 	}
@@ -262,7 +262,7 @@ func (x *fileExtra) tables() []*extract.Table {
 	return []*extract.Table{x.t.file, x.t.content}
 }
 
-func (x *fileExtra) give(ctx context.Context, s *Source, hand *handoff, n news) error {
+func (x *fileExtra) give(ctx context.Context, s *Source, hand *extract.Handoff, n news) error {
 	if x.t.content == nil {
 		return nil
 	}
@@ -270,17 +270,17 @@ func (x *fileExtra) give(ctx context.Context, s *Source, hand *handoff, n news) 
 	if !n.all { // the table is only ever added to, which is said once in a run that looks at everything
 		return nil
 	}
-	if err := hand.give(&extract.Batch{Rows: []*extract.Rows{extract.NewRows(x.t.content)}}); err != nil || s.stored == nil {
+	if err := hand.Give(&extract.Batch{Rows: []*extract.Rows{extract.NewRows(x.t.content)}}); err != nil || s.stored == nil {
 		return err
 	}
-	if err := hand.settled(); err != nil {
+	if err := hand.Settled(); err != nil {
 		return err
 	}
 	gone, err := x.unused(ctx, s.stored)
 	if err != nil || len(gone) == 0 {
 		return err
 	}
-	return hand.give(&extract.Batch{
+	return hand.Give(&extract.Batch{
 		Scope: &extract.Scope{Tables: []*extract.Table{x.t.content}, Width: 1, Keys: gone, Reason: "no file has this content any more"},
 	})
 }

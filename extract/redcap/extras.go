@@ -17,7 +17,7 @@ type extra interface {
 	// tables are those that can be described, also where they may not be read: they stay as they are stored.
 	tables() []*extract.Table
 	// give hands on the rows.
-	give(ctx context.Context, s *Source, hand *handoff, n news) error
+	give(ctx context.Context, s *Source, hand *extract.Handoff, n news) error
 }
 
 // news is what a run knows of changes at the source.
@@ -77,7 +77,7 @@ func (s *Source) describeExtras(ctx context.Context, p *snapshot) ([]*extract.Ta
 }
 
 // giveExtras hands on what is pulled by name. Records were handed on before.
-func (s *Source) giveExtras(ctx context.Context, hand *handoff) error {
+func (s *Source) giveExtras(ctx context.Context, hand *extract.Handoff) error {
 	n := s.news()
 	for _, x := range s.extras {
 		if err := x.give(ctx, s, hand, n); err != nil {

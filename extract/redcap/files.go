@@ -208,7 +208,7 @@ func (r *reader) storedFiles(ctx context.Context) (map[fileKey]storedFile, error
 	if r.s.stored == nil {
 		return stored, nil
 	}
-	if err := r.hand.settled(); err != nil { // what is stored is asked next
+	if err := r.hand.Settled(); err != nil { // what is stored is asked next
 		return nil, err
 	}
 	t := r.m.files.file

@@ -199,7 +199,7 @@ func TestTheLaterOfTwoTwinsWinsAndIsCounted(t *testing.T) {
 	if err := r.accept(t.Context(), f); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(r.flush(nil), r.hand.settled()); err != nil {
+	if err := errors.Join(r.flush(nil), r.hand.Settled()); err != nil {
 		t.Fatal(err)
 	}
 	if got := s.row(".visit", "A1", "", "1")["memo"]; got != "second" || s.duplicate != 1 || s.count(".redcap_record") != 1 {
@@ -250,7 +250,7 @@ func TestARaggedRowIsKeptAsARejectAndMovesNothingOut(t *testing.T) {
 	if err := r.accept(t.Context(), f); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(r.flush(nil), r.hand.settled()); err != nil {
+	if err := errors.Join(r.flush(nil), r.hand.Settled()); err != nil {
 		t.Fatal(err)
 	}
 	if len(s.rejects) != 1 || s.rejects[0].Key != nil || string(s.rejects[0].Raw) != "2,,,b" || s.count(".visit") != 2 || s.count(".redcap_record") != 3 {

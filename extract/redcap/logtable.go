@@ -60,7 +60,7 @@ type logKeeper struct {
 	details bool
 	seen    map[logKey]int
 	rows    *extract.Rows
-	hand    *handoff
+	hand    *extract.Handoff
 }
 
 type logKey struct {
@@ -141,5 +141,5 @@ func (k *logKeeper) add(row *logRow, key logKey, ordinal int) {
 func (k *logKeeper) flush() error {
 	b := &extract.Batch{Rows: []*extract.Rows{k.rows}}
 	k.rows = extract.NewRows(k.table)
-	return k.hand.give(b)
+	return k.hand.Give(b)
 }

@@ -153,7 +153,7 @@ func hashOf(who string, ordinal int) string {
 }
 
 // give hands on all lists as the whole truth about the table; where some could not be read, about the others.
-func (x *participants) give(ctx context.Context, s *Source, hand *handoff, _ news) error {
+func (x *participants) give(ctx context.Context, s *Source, hand *extract.Handoff, _ news) error {
 	if x.held {
 		return nil
 	}
@@ -183,5 +183,5 @@ func (x *participants) give(ctx context.Context, s *Source, hand *handoff, _ new
 	if missed > 0 && len(keys) == 0 {
 		return nil
 	}
-	return hand.give(b)
+	return hand.Give(b)
 }

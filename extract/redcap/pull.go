@@ -25,12 +25,12 @@ func (s *Source) Pull(ctx context.Context, since extract.Since, yield func(*extr
 	if s.model == nil {
 		return nil, extract.Errorf(extract.KindInternal, "pull", "Describe was not called")
 	}
-	return overlap(ctx, yield, func(ctx context.Context, hand *handoff) (*extract.Proof, error) {
+	return extract.Overlap(ctx, yield, func(ctx context.Context, hand *extract.Handoff) (*extract.Proof, error) {
 		return s.pull(ctx, since, hand)
 	})
 }
 
-func (s *Source) pull(ctx context.Context, since extract.Since, hand *handoff) (*extract.Proof, error) {
+func (s *Source) pull(ctx context.Context, since extract.Since, hand *extract.Handoff) (*extract.Proof, error) {
 	s.viewed, s.stored = since.Marks[markView], since.Stored
 	r := s.newReader(hand, s.model)
 	proof := &extract.Proof{Full: true}
@@ -61,7 +61,7 @@ func (s *Source) pull(ctx context.Context, since extract.Since, hand *handoff) (
 
 // giveMeta hands on the structure, after the records were read by it: what did not hold while they were is not stored, nor
 // what is stored already.
-func (s *Source) giveMeta(hand *handoff) error {
+func (s *Source) giveMeta(hand *extract.Handoff) error {
 	if s.reading.known != nil && !s.reading.full && s.reading.same() {
 		return nil
 	}
@@ -69,7 +69,7 @@ func (s *Source) giveMeta(hand *handoff) error {
 		if t.held {
 			continue
 		}
-		if err := hand.give(t.batch()); err != nil {
+		if err := hand.Give(t.batch()); err != nil {
 			return err
 		}
 	}
@@ -193,7 +193,7 @@ func (p *pull) finish(ctx context.Context, since extract.Since) (*extract.Proof,
 	if err := p.r.flush(nil); err != nil {
 		return nil, err
 	}
-	return p.proof(), p.r.hand.give(p.vanishing(vanished))
+	return p.proof(), p.r.hand.Give(p.vanishing(vanished))
 }
 
 // readListed reads the parts of the first list, and lists again if anything was read.
@@ -323,7 +323,7 @@ func (p *pull) quarantine(ids []string) error {
 	for _, id := range ids {
 		b.Rejects = append(b.Rejects, extract.Reject{Table: p.model.record, Key: []string{id}, Rule: ruleNotReturned, Raw: []byte(id)})
 	}
-	return p.r.hand.give(b)
+	return p.r.hand.Give(b)
 }
 
 const ruleNotReturned = "listed by the server and not returned"

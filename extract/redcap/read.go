@@ -23,7 +23,7 @@ type reader struct {
 	drift bool     // nothing at the source told of a change of the records to come
 	moved *suspects
 	size  *sizer
-	hand  *handoff
+	hand  *extract.Handoff
 
 	queue []item
 	next  func() (string, bool)
@@ -50,7 +50,7 @@ type reader struct {
 	ends   []int32
 }
 
-func (s *Source) newReader(hand *handoff, m *model) *reader {
+func (s *Source) newReader(hand *extract.Handoff, m *model) *reader {
 	now := s.serverTime(s.cfg.Now()).In(s.cfg.Zone)
 	r := &reader{
 		s: s, m: m, d: newDecoder(m, now), fill: newFilling(m), spare: newFilling(m), size: s.newSizer(m.snapshot),
@@ -256,7 +256,7 @@ func (r *reader) flush(marks []extract.Mark) error {
 	if r.fill.empty() && len(marks) == 0 {
 		return nil
 	}
-	if err := r.fillFiles(r.hand.ctx); err != nil {
+	if err := r.fillFiles(r.hand.Context()); err != nil {
 		return err
 	}
 	b := r.fill.batch()
@@ -265,7 +265,7 @@ func (r *reader) flush(marks []extract.Mark) error {
 	if len(marks) > 0 {
 		b.Memo = r.s.reading.fresh.memo()
 	}
-	if err := r.hand.give(b); err != nil {
+	if err := r.hand.Give(b); err != nil {
 		return err
 	}
 	r.fill.most = extract.BatchRows

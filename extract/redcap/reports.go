@@ -168,13 +168,13 @@ func (x *reports) tables() []*extract.Table {
 	return tables
 }
 
-func (x *reports) give(_ context.Context, _ *Source, hand *handoff, _ news) error {
+func (x *reports) give(_ context.Context, _ *Source, hand *extract.Handoff, _ news) error {
 	if !x.held {
 		var rows []metaRow
 		for _, r := range x.infos {
 			rows = append(rows, metaRow{cells: []string{r.Unique, r.ID, r.Title, r.Order, r.Fields, r.Logic}})
 		}
-		if err := hand.give(wholeTable(x.named, rows, "gone from the project's reports")); err != nil {
+		if err := hand.Give(wholeTable(x.named, rows, "gone from the project's reports")); err != nil {
 			return err
 		}
 	}
@@ -182,7 +182,7 @@ func (x *reports) give(_ context.Context, _ *Source, hand *handoff, _ news) erro
 		if r.table == nil {
 			continue
 		}
-		if err := hand.give(r.batch()); err != nil {
+		if err := hand.Give(r.batch()); err != nil {
 			return err
 		}
 		r.body, r.sheet = nil, sheet{}

@@ -126,7 +126,7 @@ func (x *repository) walk(ctx context.Context, s *Source) error {
 	return nil
 }
 
-func (x *repository) give(ctx context.Context, s *Source, hand *handoff, n news) error {
+func (x *repository) give(ctx context.Context, s *Source, hand *extract.Handoff, n news) error {
 	if x.held {
 		return nil
 	}
@@ -143,14 +143,14 @@ func (x *repository) give(ctx context.Context, s *Source, hand *handoff, n news)
 		b.Scope = nil
 		s.said = append(s.said, "file repository: "+strconv.Itoa(x.refused)+" folders were refused; what is stored of the repository stays")
 	}
-	return hand.give(b)
+	return hand.Give(b)
 }
 
 // download fills in what is known of the files' contents: as stored, and of new ones as read.
-func (x *repository) download(ctx context.Context, s *Source, hand *handoff, n news) error {
+func (x *repository) download(ctx context.Context, s *Source, hand *extract.Handoff, n news) error {
 	known := map[string]fileFacts{}
 	if s.stored != nil {
-		if err := hand.settled(); err != nil {
+		if err := hand.Settled(); err != nil {
 			return err
 		}
 		err := s.stored.Cells(ctx, x.table, nil, append([]string{"doc_id"}, factNames()...), func(cells []string) error {

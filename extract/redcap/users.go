@@ -157,12 +157,12 @@ func (u *users) tables() []*extract.Table {
 	return tables
 }
 
-func (u *users) give(_ context.Context, _ *Source, hand *handoff, _ news) error {
+func (u *users) give(_ context.Context, _ *Source, hand *extract.Handoff, _ news) error {
 	for _, t := range u.list {
 		if t.held {
 			continue
 		}
-		if err := hand.give(wholeTable(t.table, t.rows, "gone from the project's users")); err != nil {
+		if err := hand.Give(wholeTable(t.table, t.rows, "gone from the project's users")); err != nil {
 			return err
 		}
 	}

@@ -16,7 +16,7 @@ func (p *pull) vanished(ctx context.Context, stored extract.Stored) ([][]string,
 	if stored == nil || len(p.found.gone) == 0 && len(p.changed.lost) == 0 && p.gone.Len() == 0 {
 		return nil, nil
 	}
-	if err := p.r.hand.settled(); err != nil { // what is stored is asked next
+	if err := p.r.hand.Settled(); err != nil { // what is stored is asked next
 		return nil, err
 	}
 	var keys [][]string

@@ -286,7 +286,7 @@ func (b *builder) member(path string) *field {
 			panic("redox: a brace is not closed in " + b.live.Name)
 		}
 	case f.table == "":
-		f.column = b.add(columnName(path), strings.TrimPrefix(b.at+"."+path, "."), usual(path, form), false)
+		f.column = b.add(extract.ColumnName(path), strings.TrimPrefix(b.at+"."+path, "."), usual(path, form), false)
 	}
 	return f
 }
