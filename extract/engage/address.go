@@ -55,6 +55,12 @@ func newAddress(cfg Config, e upstream.Endpoint) (*address, error) {
 // auto reports whether the address is asked for.
 func (a *address) auto() bool { return a.page != nil }
 
+func (a *address) close() {
+	if a.page != nil {
+		a.page.Close()
+	}
+}
+
 // text returns the address as it is signed, empty where the key is not restricted to one. It is asked for once.
 func (a *address) text(ctx context.Context) (string, error) {
 	a.mu.Lock()

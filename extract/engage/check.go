@@ -14,6 +14,9 @@ import (
 	"syncd/extract"
 )
 
+// certificateNoted is how many days before its end a certificate is worth a word.
+const certificateNoted = 14
+
 // Check looks at the connection to the campus: keys, way, certificate, address, whether we are let in, clocks. Where the
 // key is refused, which Engage does without a reason, it says what may be wrong, and what to ask support for.
 func (c *Client) Check(ctx context.Context) []extract.Finding {
@@ -97,6 +100,9 @@ func (c *Client) reached(err error) []extract.Finding {
 	}
 	days := way.DaysLeft(time.Now())
 	tls := extract.Finding{What: "tls", OK: true, Detail: fmt.Sprintf("%s, certificate of %s by %s, %d days left", way.TLS, way.Peer, way.Issuer, days)}
+	if days < certificateNoted {
+		tls.Next = "Tell Engage support that the certificate ends soon."
+	}
 	return append(found, tls)
 }
 

@@ -22,6 +22,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -50,6 +51,8 @@ type Client struct {
 	address *address
 	bodies  sync.Pool // of *bytes.Buffer
 	log     *slog.Logger
+	// accepted is set once the key was let in.
+	accepted atomic.Bool
 }
 
 // connectWithin bounds how long connecting may take, and the TLS handshake after it: a signature ages meanwhile.
@@ -93,7 +96,10 @@ func (c *Client) Server() string { return c.up.Server() }
 func (c *Client) Cost() (requests, bytes int64) { return c.up.Stats() }
 
 // Close closes connections that are kept for reuse.
-func (c *Client) Close() { c.up.Close() }
+func (c *Client) Close() {
+	c.up.Close()
+	c.address.close()
+}
 
 // Page asks for one page of a resource, numbered from 1, and calls each for its items. The page was read and checked
 // whole by then: each may take its time, and never sees an item of a page that was cut. An item is valid until each
@@ -101,7 +107,8 @@ func (c *Client) Close() { c.up.Close() }
 // as it is.
 //
 // A failure that another attempt may change was tried again for the same page. KindRights says that the key has no
-// right to this resource although it is let in; KindAuth that it is not let in.
+// right to this resource although it is let in; KindAuth that it is not let in, as far as is known: a campus may refuse a
+// resource as it refuses a key, so Test is to be asked before the first page.
 func (c *Client) Page(ctx context.Context, resource string, params url.Values, page, size int, each func(item jsontext.Value) error) (Envelope, error) {
 	query := maps.Clone(params)
 	if query == nil {
@@ -147,7 +154,7 @@ func (c *Client) get(ctx context.Context, q question, a *answer) error {
 	if statusOf(err) == http.StatusUnauthorized && c.recover(ctx) {
 		err = c.once(ctx, q, a)
 	}
-	if e := (*extract.Error)(nil); errors.As(err, &e) {
+	if e := (*extract.Error)(nil); errors.As(err, &e) && e.Kind != extract.KindConfig { // which names the key at fault
 		e.What = "read " + q.path
 	}
 	return err
@@ -165,6 +172,7 @@ func (c *Client) once(ctx context.Context, q question, a *answer) error {
 			a.envelope.Date = r.Date
 			switch {
 			case fault == nil:
+				c.accepted.Store(true)
 				return nil
 			case errors.Is(fault, errWebPage):
 				r.Outage = "a web page instead of data"
@@ -177,10 +185,10 @@ func (c *Client) once(ctx context.Context, q question, a *answer) error {
 		})
 }
 
-// scope tells a key that has no right to a resource from one that is not let in: both may be answered with 401, and
-// then test is asked.
+// scope tells a key that has no right to a resource from one that is not let in: both may be answered with 401. Where it
+// was let in before, test is asked whether it still is.
 func (c *Client) scope(ctx context.Context, resource string, err error) error {
-	if statusOf(err) != http.StatusUnauthorized || strings.EqualFold(resource, testPath) {
+	if statusOf(err) != http.StatusUnauthorized || strings.EqualFold(resource, testPath) || !c.accepted.Load() {
 		return err
 	}
 	_, ok, other := c.Test(ctx)
