@@ -28,8 +28,8 @@ type Options struct {
 
 // Generic is a list that syncd does not know. It is read whole by every run.
 type Generic struct {
-	Path    string            `toml:"path" doc:"Where the list is, below the campus's URL."`
-	Key     string            `toml:"key" doc:"The field that tells its items apart, spelled as in the answers."`
+	Path    string            `toml:"path" otherwise:"required" doc:"Where the list is, below the campus's URL."`
+	Key     string            `toml:"key" otherwise:"required" doc:"The field that tells its items apart, spelled as in the answers."`
 	KeyType string            `toml:"key_type" default:"bigint" oneof:"bigint,text" doc:"The type of that field."`
 	Params  map[string]string `toml:"params" otherwise:"none" doc:"Parameters that are sent with every request."`
 	Columns map[string]string `toml:"columns" otherwise:"none" doc:"Fields that get a column, each with its type: text, bigint, numeric, boolean, timestamptz or date. All others stand in _extra."`
