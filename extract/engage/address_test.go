@@ -36,7 +36,7 @@ func TestAddressIsPartOfTheSignatureAndNotOfTheURL(t *testing.T) {
 			}
 			status(200, " 203.0.113.7\r\n")(w, r)
 		}), func(t *testing.T, w world) {
-			if _, err := walk(t, w.Client, "users", 1); err != nil {
+			if _, err := readAll(t, w.Client, "users", 1); err != nil {
 				t.Fatal(err)
 			}
 			for _, q := range g.seen {
@@ -57,7 +57,7 @@ func TestAddressIsPartOfTheSignatureAndNotOfTheURL(t *testing.T) {
 func TestWithoutAnAddressAnyNetworkWillDo(t *testing.T) {
 	g := newGate(pages(1))
 	bubble(t, signedConfig(), g.ServeHTTP, func(t *testing.T, w world) {
-		if _, err := walk(t, w.Client, "users", 1); err != nil || !slices.Equal(w.pipes.networks, []string{"tcp"}) {
+		if _, err := readAll(t, w.Client, "users", 1); err != nil || !slices.Equal(w.pipes.networks, []string{"tcp"}) {
 			t.Errorf("connections over %v, %v", w.pipes.networks, err)
 		}
 	})
@@ -84,7 +84,7 @@ func TestAnAddressThatIsNoneSignsNothing(t *testing.T) {
 		cfg := signedConfig()
 		cfg.Access.IP = "auto:" + addressPage
 		bubble(t, cfg, seesUs(g, v.page), func(t *testing.T, w world) {
-			_, err := walk(t, w.Client, "users", 1)
+			_, err := readAll(t, w.Client, "users", 1)
 			fails(t, err, v.kind, v.words)
 			if g.count() != 0 {
 				t.Errorf("%s: the campus was asked", name)
@@ -102,7 +102,7 @@ func TestAnAddressOfThisMachineIsForACampusOnIt(t *testing.T) {
 	cfg := signedConfig()
 	cfg.Access.IP = "auto:" + addressPage
 	bubble(t, cfg, seesUs(g, status(200, "127.0.0.1")), func(t *testing.T, w world) {
-		if _, err := walk(t, w.Client, "users", 1); err != nil {
+		if _, err := readAll(t, w.Client, "users", 1); err != nil {
 			t.Error(err)
 		}
 	})

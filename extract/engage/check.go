@@ -36,12 +36,12 @@ func (c *Client) Check(ctx context.Context) []extract.Finding {
 	case err == nil:
 		found = append(found, extract.Finding{What: "key", Detail: "refused" + quotedMessages(messages), Next: "Engage's own words say what to change."})
 		found = append(found, c.diagnosis(ctx)...)
-	case statusOf(err) == http.StatusUnauthorized:
+	case turnedAway(err):
 		found = append(found, failed("key", err))
 		found[len(found)-1].Next = "Engage does not say why. What follows are the usual reasons, the commonest first."
 		found = append(found, c.diagnosis(ctx)...)
 		return found
-	case statusOf(err) == http.StatusForbidden, statusOf(err) == http.StatusNotFound:
+	case extract.KindOf(err) == extract.KindRights, statusOf(err) == http.StatusNotFound:
 		found = append(found, extract.Finding{
 			What: "key", Warning: true, Detail: fmt.Sprintf("test answers status %d: whether the key is let in, the resources show", statusOf(err)),
 		})

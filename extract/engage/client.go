@@ -151,7 +151,7 @@ func (c *Client) get(ctx context.Context, q question, a *answer) error {
 		return err
 	}
 	err := c.once(ctx, q, a)
-	if statusOf(err) == http.StatusUnauthorized && c.recover(ctx) {
+	if turnedAway(err) && c.recover(ctx) {
 		err = c.once(ctx, q, a)
 	}
 	if e := (*extract.Error)(nil); errors.As(err, &e) && e.Kind != extract.KindConfig { // which names the key at fault
@@ -178,7 +178,7 @@ func (c *Client) once(ctx context.Context, q question, a *answer) error {
 				r.Outage = "a web page instead of data"
 			}
 			e := &extract.Error{Kind: extract.KindGarbled, Cause: fault, Next: nextPage}
-			if errors.Is(fault, errWebPage) || errors.Is(fault, errCut) || errors.Is(fault, errBlank) {
+			if errors.Is(fault, errWebPage) || errors.Is(fault, errCut) || errors.Is(fault, errBlank) || errors.Is(fault, errNotJSON) {
 				return upstream.Retry(e)
 			}
 			return e
@@ -202,6 +202,13 @@ func (c *Client) scope(ctx context.Context, resource string, err error) error {
 		Kind: extract.KindRights, What: "read " + resource, Where: c.name, Next: nextScope,
 		Cause: fmt.Errorf("the key is let in, and not to this resource: %w", err),
 	}
+}
+
+// turnedAway reports whether a request was refused as one of nobody known: with 401, or, by some campuses, with the way to
+// their login page.
+func turnedAway(err error) bool {
+	status := statusOf(err)
+	return status == http.StatusUnauthorized || status == http.StatusFound
 }
 
 // statusOf returns the status of a refusal, 0 where err is none.

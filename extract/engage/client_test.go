@@ -78,7 +78,7 @@ func TestHeaderKeyIsSentAndNothingIsSigned(t *testing.T) {
 func TestEveryAttemptIsSignedForItself(t *testing.T) {
 	g := newGate(inTurn(status(503, ""), status(429, "", "Retry-After", "45"), status(502, "<html>"), pages(1)))
 	bubble(t, signedConfig(), g.ServeHTTP, func(t *testing.T, w world) {
-		if items, err := walk(t, w.Client, "users", 10); err != nil || len(items) != 1 {
+		if items, err := readAll(t, w.Client, "users", 10); err != nil || len(items) != 1 {
 			t.Fatalf("%d items, %v", len(items), err)
 		}
 		randoms := map[string]bool{}
@@ -101,7 +101,7 @@ func TestWaitForTheBudgetComesBeforeTheSignature(t *testing.T) {
 	cfg := signedConfig()
 	cfg.Endpoint.Budget = slowBudget{}
 	bubble(t, cfg, g.ServeHTTP, func(t *testing.T, w world) {
-		if _, err := walk(t, w.Client, "users", 10); err != nil || g.count() != 1 {
+		if _, err := readAll(t, w.Client, "users", 10); err != nil || g.count() != 1 {
 			t.Errorf("%d requests, %v", g.count(), err)
 		}
 	})
@@ -139,7 +139,7 @@ func TestATornPageIsAskedForAgainAndNeverSeen(t *testing.T) {
 		},
 	} {
 		bubble(t, signedConfig(), inTurn(torn, torn, status(200, whole)), func(t *testing.T, w world) {
-			items, err := walk(t, w.Client, "users", 2)
+			items, err := readAll(t, w.Client, "users", 2)
 			if err != nil || !slices.Equal(items, []string{`{"id":1}`, `{"id":2}`}) {
 				t.Errorf("%s: items %v, %v", name, items, err)
 			}
@@ -157,7 +157,7 @@ func TestSuccessThatIsNoneIsAnErrorInTheEnd(t *testing.T) {
 		"a web page":   {status(200, "<html>", "Content-Type", "text/html"), extract.KindGarbled, "a web page", 5},
 		"a login page": {status(302, "", "Location", "/engage/account/login?to="+privateKey), extract.KindRedirect, "never followed", 1},
 		"an error":     {status(200, `{"error":"`+privateKey+`"}`), extract.KindGarbled, "lacks", 1},
-		"a list":       {status(200, `[]`), extract.KindGarbled, "not JSON", 1},
+		"a list":       {status(200, `[]`), extract.KindGarbled, "no object of JSON", 5},
 		"null items":   {status(200, `{"pageNumber":1,"pageSize":1,"totalItems":0,"totalPages":0,"items":null}`), extract.KindGarbled, "not a list", 1},
 		"no content":   {status(204, ""), extract.KindGarbled, "204", 1},
 		"a part":       {status(206, `{"pageNumber":1,"pageSize":1,"totalItems":0,"totalPages":0,"items":[]}`), extract.KindGarbled, "206", 1},
@@ -170,7 +170,7 @@ func TestSuccessThatIsNoneIsAnErrorInTheEnd(t *testing.T) {
 	} {
 		n := 0
 		bubble(t, signedConfig(), func(w http.ResponseWriter, r *http.Request) { n++; v.answer(w, r) }, func(t *testing.T, w world) {
-			items, err := walk(t, w.Client, "users", 2)
+			items, err := readAll(t, w.Client, "users", 2)
 			fails(t, err, v.kind, v.words)
 			if len(items) > 0 || n != v.attempts {
 				t.Errorf("%s: %d items, %d attempts, want %d", name, len(items), n, v.attempts)
@@ -195,7 +195,7 @@ func TestAWebPageOpensTheCircuit(t *testing.T) {
 	told := &circuit{}
 	cfg.Endpoint.Circuit = told
 	bubble(t, cfg, status(200, "<html>"), func(t *testing.T, w world) {
-		_, err := walk(t, w.Client, "users", 2)
+		_, err := readAll(t, w.Client, "users", 2)
 		fails(t, err, extract.KindGarbled, "a web page")
 		if told.failure != "a web page instead of data" {
 			t.Errorf("the circuit was told %q", told.failure)
@@ -238,8 +238,8 @@ func TestA401IsTheResourcesOnlyWhereTheKeyIsLetIn(t *testing.T) {
 				refuse(w, r)
 			}
 		}, func(t *testing.T, w world) {
-			_, _ = walk(t, w.Client, "organizations", 10)
-			_, err := walk(t, w.Client, "users", 10)
+			_, _ = readAll(t, w.Client, "organizations", 10)
+			_, err := readAll(t, w.Client, "users", 10)
 			fails(t, err, v.kind, "read ")
 			if tests != v.tests {
 				t.Errorf("%s: test was asked %d times, want %d", name, tests, v.tests)
@@ -255,10 +255,10 @@ func TestSecretsAreReadForEveryAttempt(t *testing.T) {
 	cfg.PrivateKey = func(context.Context) (string, error) { return " " + now + "\n", nil }
 	g := newGate(pages(1))
 	bubble(t, cfg, g.ServeHTTP, func(t *testing.T, w world) {
-		_, err := walk(t, w.Client, "users", 10)
+		_, err := readAll(t, w.Client, "users", 10)
 		fails(t, err, extract.KindAuth, "401")
 		now = privateKey
-		if _, err := walk(t, w.Client, "users", 10); err != nil {
+		if _, err := readAll(t, w.Client, "users", 10); err != nil {
 			t.Errorf("after the key was replaced: %v", err)
 		}
 	})
@@ -276,7 +276,7 @@ func TestASecretThatIsNoneSendsNothing(t *testing.T) {
 		cfg := signedConfig()
 		cfg.PrivateKey = v.read
 		bubble(t, cfg, func(http.ResponseWriter, *http.Request) { t.Errorf("%s: a request came", name) }, func(t *testing.T, w world) {
-			_, err := walk(t, w.Client, "users", 10)
+			_, err := readAll(t, w.Client, "users", 10)
 			fails(t, err, extract.KindConfig, v.words)
 			fails(t, err, extract.KindConfig, "private_key")
 		})
@@ -298,7 +298,7 @@ func TestNoKeyAndNoSignatureIsEverTold(t *testing.T) {
 				fmt.Fprintf(w, `{"Message":%q}`, all)
 			}
 			bubble(t, cfg, echo, func(t *testing.T, w world) {
-				_, err := walk(t, w.Client, "users", 10)
+				_, err := readAll(t, w.Client, "users", 10)
 				if err == nil {
 					t.Fatalf("status %d: no error", code)
 				}

@@ -14,7 +14,7 @@ func TestAWrongClockIsMadeUpForInOneAttempt(t *testing.T) {
 		g := newGate(pages(30))
 		g.ahead = ahead
 		bubble(t, signedConfig(), g.ServeHTTP, func(t *testing.T, w world) {
-			items, err := walk(t, w.Client, "users", 10)
+			items, err := readAll(t, w.Client, "users", 10)
 			if err != nil || len(items) != 30 || g.count() != 4 {
 				t.Errorf("%s: %d items with %d requests for 3 pages, %v", ahead, len(items), g.count(), err)
 			}
@@ -45,13 +45,13 @@ func TestAWrongKeyStopsAfterTwoRequestsWhateverTheClock(t *testing.T) {
 		g := newGate(pages(1))
 		g.ahead, g.private = v.ahead, "another"
 		bubble(t, signedConfig(), g.ServeHTTP, func(t *testing.T, w world) {
-			_, err := walk(t, w.Client, "users", 10)
+			_, err := readAll(t, w.Client, "users", 10)
 			fails(t, err, extract.KindAuth, "401")
 			fails(t, err, extract.KindAuth, "syncd check")
 			if g.count() != v.requests {
 				t.Errorf("%s: %d requests, want %d", v.ahead, g.count(), v.requests)
 			}
-			_, err = walk(t, w.Client, "users", 10)
+			_, err = readAll(t, w.Client, "users", 10)
 			fails(t, err, extract.KindAuth, "401")
 			if g.count() != v.requests+1 {
 				t.Errorf("%s: %d requests for the second question, want 1", v.ahead, g.count()-v.requests)
@@ -72,7 +72,7 @@ func TestAClockThatIsSetInTheMiddleOfAWalkLosesNothing(t *testing.T) {
 		}
 	}
 	bubble(t, signedConfig(), g.ServeHTTP, func(t *testing.T, w world) {
-		items, err := walk(t, w.Client, "users", 10)
+		items, err := readAll(t, w.Client, "users", 10)
 		if err != nil || len(items) != 50 || g.count() != 6 {
 			t.Errorf("%d items with %d requests, %v", len(items), g.count(), err)
 		}
@@ -86,7 +86,7 @@ func TestAServerThatTellsNoTimeIsNotAskedTwice(t *testing.T) {
 		w.Header()["Date"] = nil
 		w.WriteHeader(http.StatusUnauthorized)
 	}, func(t *testing.T, w world) {
-		_, err := walk(t, w.Client, "users", 10)
+		_, err := readAll(t, w.Client, "users", 10)
 		fails(t, err, extract.KindAuth, "401")
 	})
 	if n != 1 {
@@ -101,7 +101,7 @@ func TestAClockThatDiffersALittleIsWorthAWordAndNothingElse(t *testing.T) {
 		g := newGate(pages(1))
 		g.ahead = ahead
 		bubble(t, signedConfig(), g.ServeHTTP, func(t *testing.T, w world) {
-			if _, err := walk(t, w.Client, "users", 10); err != nil || g.count() != 1 {
+			if _, err := readAll(t, w.Client, "users", 10); err != nil || g.count() != 1 {
 				t.Fatalf("%d requests, %v", g.count(), err)
 			}
 			said := strings.Join(w.Warnings(), "")

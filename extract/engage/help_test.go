@@ -172,8 +172,8 @@ func fails(t *testing.T, err error, kind extract.Kind, words string) {
 	}
 }
 
-// walk reads pages until the last, and returns the items.
-func walk(t *testing.T, c *Client, resource string, size int) (items []string, err error) {
+// readAll reads pages until the last, and returns the items.
+func readAll(t *testing.T, c *Client, resource string, size int) (items []string, err error) {
 	t.Helper()
 	for page := 1; ; page++ {
 		e, err := c.Page(t.Context(), resource, nil, page, size, func(item jsontext.Value) error {

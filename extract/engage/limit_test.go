@@ -25,7 +25,7 @@ func TestTooManyRequestsAreWaitedForAndLoseNothing(t *testing.T) {
 			g.ServeHTTP(w, r)
 		}
 		bubble(t, signedConfig(), handler, func(t *testing.T, w world) {
-			items, err := walk(t, w.Client, "users", 1)
+			items, err := readAll(t, w.Client, "users", 1)
 			if err != nil || len(items) != 5 || g.count() != 7 {
 				t.Fatalf("%s: %d items of 5 with %d requests of 7, %v", name, len(items), g.count(), err)
 			}
@@ -72,7 +72,7 @@ func TestRateIsHalvedForTenMinutes(t *testing.T) {
 func TestRefusalsWithoutEndEndTheRequest(t *testing.T) {
 	g := newGate(status(429, ""))
 	bubble(t, signedConfig(), g.ServeHTTP, func(t *testing.T, w world) {
-		_, err := walk(t, w.Client, "users", 1)
+		_, err := readAll(t, w.Client, "users", 1)
 		fails(t, err, "transient", "429")
 		if g.count() != 5 {
 			t.Errorf("%d requests", g.count())

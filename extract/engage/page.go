@@ -26,7 +26,7 @@ var (
 	errWebPage  = errors.New("a web page or XML came instead of data")
 	errBlank    = errors.New("an empty answer came")
 	errCut      = errors.New("the answer was cut off")
-	errNotJSON  = errors.New("the answer is not JSON")
+	errNotJSON  = errors.New("the answer is no object of JSON")
 	errNoPage   = errors.New("the answer is no page: it lacks pageNumber, pageSize, totalItems, totalPages or items")
 	errNoList   = errors.New("the answer is no page: its items are not a list")
 	errNoObject = errors.New("the answer is no page: one of its items is not an object")
