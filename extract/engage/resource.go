@@ -27,6 +27,7 @@ const (
 	truth        // true, "True", 1
 	instant      // milliseconds since 1970
 	day          // milliseconds since 1970 of a midnight on the east coast of the United States
+	born         // a day that may lie before 1970
 )
 
 // kinds are the types that jobs.toml can name.
@@ -37,7 +38,7 @@ func kinds() map[string]kind {
 // column is the Postgres type of a kind.
 func (k kind) column() extract.Type {
 	return [...]extract.Type{
-		text: extract.Text, whole: extract.Bigint, number: extract.Numeric, truth: extract.Boolean, instant: extract.Timestamptz, day: extract.Date,
+		text: extract.Text, whole: extract.Bigint, number: extract.Numeric, truth: extract.Boolean, instant: extract.Timestamptz, day: extract.Date, born: extract.Date,
 	}[k]
 }
 

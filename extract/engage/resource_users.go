@@ -13,7 +13,7 @@ func userList() *resource {
 			secret(words(text, "legalFirstName", "legalLastName")),
 			placed("local"), placed("home"), placed("abroad"),
 			wrapped(words(text, "preferredFirstName", "middleName", "suffix", "hometown", "affiliation", "sisId")),
-			secret(wrapped(words(day, "dateOfBirth"))), secret(wrapped(words(text, "sex", "race", "ethnicity"))),
+			secret(wrapped(words(born, "dateOfBirth"))), secret(wrapped(words(text, "sex", "race", "ethnicity"))),
 			wrapped(words(text, "enrollmentStatus", "currentTermEnrolled")), secret(wrapped(words(number, "currentTermGpa"))),
 			wrapped(words(text, "previousTermEnrolled")), secret(wrapped(words(number, "previousTermGpa"))),
 			wrapped(words(number, "creditHoursEarned")), wrapped(words(day, "anticipatedDateOfGraduation")),
