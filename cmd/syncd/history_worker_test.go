@@ -137,13 +137,13 @@ func (k *worker) run(w *realm, p runPlan) told {
 	if p.trouble.kind == killTrouble && struck {
 		k.warehouse.Pool().Reset()
 	}
-	k.settle()
+	k.quieten()
 	return out
 }
 
-// settle waits until the server is done with what a run that was cut has left: a last statement may still commit, and what is
+// quieten waits until the server is done with what a run that was cut has left: a last statement may still commit, and what is
 // read meanwhile is neither what was nor what will be.
-func (k *worker) settle() {
+func (k *worker) quieten() {
 	for busy := true; busy; {
 		err := k.look.QueryRow(k.t.Context(), `SELECT EXISTS (SELECT FROM pg_stat_activity
 			WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND state <> 'idle')`).Scan(&busy)
