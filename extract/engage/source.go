@@ -3,7 +3,6 @@ package engage
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
 	"net/url"
@@ -165,6 +164,3 @@ func (s *Source) now() time.Time {
 	offset, _ := s.cfg.Client.Clock()
 	return s.cfg.Now().Add(offset).UTC()
 }
-
-// where names a list in errors and warnings.
-func (s *Source) where(l *layout) string { return fmt.Sprintf("%s, %s", s.cfg.Job, l.name) }
