@@ -62,5 +62,5 @@ func serveFake(listen string, projects []fakeProject, latency time.Duration) (*s
 	for _, p := range projects {
 		server.Add(p.project)
 	}
-	return serveHandler(listen, server)
+	return serveHandler(listen, "/api/", server)
 }

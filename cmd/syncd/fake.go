@@ -28,7 +28,7 @@ func (c *cli) fakeCommand() *cobra.Command {
 	redcap.Flags().StringVar(&recorded, "recorded", "", "serve a recorded project: a folder, a whole-project JSON or a project XML")
 	redcap.Flags().IntVar(&records, "records", 1000, "records of the classic project")
 	redcap.Flags().DurationVar(&latency, "latency", 0, "wait before each answer, such as 2s: a slow server")
-	parent.AddCommand(redcap, c.fakeRedoxCommand())
+	parent.AddCommand(redcap, c.fakeEngageCommand(), c.fakeRedoxCommand())
 	return parent
 }
 
@@ -63,12 +63,13 @@ type servedFake struct {
 	done   chan error
 }
 
-func serveHandler(listen string, handler http.Handler) (*servedFake, error) {
+// serveHandler serves a fake whose API is below a path.
+func serveHandler(listen, path string, handler http.Handler) (*servedFake, error) {
 	l, err := net.Listen("tcp", listen)
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	f := &servedFake{url: "http://" + l.Addr().String() + "/api/", done: make(chan error, 1)}
+	f := &servedFake{url: "http://" + l.Addr().String() + path, done: make(chan error, 1)}
 	f.server = &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	go func() { f.done <- f.server.Serve(l) }()
 	return f, nil
