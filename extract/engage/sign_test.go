@@ -1,10 +1,17 @@
 package engage
 
 import (
+	"context"
+	"net"
 	"net/url"
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"syncd/extract"
+	"syncd/extract/upstream"
 )
 
 // vector is the input of all vectors of the reference (2.3), which were computed by two other programs.
@@ -84,4 +91,32 @@ func TestGUIDIsRandomVersion4InLowerCase(t *testing.T) {
 	if len(seen) != 1000 {
 		t.Errorf("%d of 1000 differ", len(seen))
 	}
+}
+
+func TestASignatureDoesNotAgeWhileAConnectionIsMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var silent net.Conn // nobody reads at its other end
+		cfg := signedConfig()
+		cfg.Reach.Proxy = "none"
+		cfg.Endpoint = upstream.Endpoint{
+			Name: "engage.campus", URL: "https://campus.example.edu/engage/api/", Budget: &pacer{}, Tries: 1,
+			Dial: func(context.Context, string, string) (net.Conn, error) {
+				ours, theirs := net.Pipe()
+				silent = theirs
+				return ours, nil
+			},
+		}
+		c, err := NewClient(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		_, err = c.Page(t.Context(), "users", nil, 1, 1, keep)
+		fails(t, err, extract.KindTransient, "too slow")
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("a connection was waited for for %s", took)
+		}
+		_ = silent.Close()
+		c.Close()
+	})
 }
