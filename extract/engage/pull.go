@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -116,8 +117,9 @@ func (p *pull) list(ctx context.Context, l *layout) error {
 		}
 		read = told
 	}
+	ends := len(p.ends)
 	if told == nil || p.since.Full {
-		w := &wholly{pull: p, l: l, fact: now, drift: told != nil && told.sound}
+		w := &wholly{pull: p, l: l, fact: now, told: told, drift: told != nil && told.sound}
 		if before != nil && before.Seen != now.Seen {
 			w.hidden = "the job asks with other filters than the run before"
 		}
@@ -127,7 +129,7 @@ func (p *pull) list(ctx context.Context, l *layout) error {
 	} else {
 		p.partly = true
 	}
-	p.vanished(l, told, read)
+	p.vanished(l, told, read, ends)
 	switch {
 	case read != nil && read.sound:
 		p.marks = append(p.marks, extract.Mark{Name: l.name, Value: read.began.Format(time.RFC3339)})
@@ -163,8 +165,8 @@ func (p *pull) give(s *sheet, drift bool) error {
 	return err
 }
 
-// vanished moves out what the source said is gone, and did not list afterwards.
-func (p *pull) vanished(l *layout, told, read *walk) {
+// vanished moves out what the source said is gone, and did not list afterwards; before what it did not tell of, if anything.
+func (p *pull) vanished(l *layout, told, read *walk, at int) {
 	if told == nil {
 		return
 	}
@@ -175,6 +177,6 @@ func (p *pull) vanished(l *layout, told, read *walk) {
 		}
 	}
 	if len(scope.Keys) > 0 {
-		p.ends = append(p.ends, &extract.Batch{Scope: scope, Vanished: true})
+		p.ends = slices.Insert(p.ends, at, &extract.Batch{Scope: scope, Vanished: true})
 	}
 }

@@ -16,6 +16,7 @@ type wholly struct {
 	*pull
 	l      *layout
 	fact   *fact
+	told   *walk  // what the source told of before; nil where it was not asked
 	drift  bool   // nothing had told of what differs now
 	hidden string // why what is gone may only be hidden
 }
@@ -103,7 +104,7 @@ func (h *wholly) undisturbed(ctx context.Context, w *walk) (bool, error) {
 	return env.TotalPages <= 1, nil
 }
 
-// missing are the keys that are stored and were not in the list.
+// missing are the keys that are stored, were not in the list, and are not known to be gone.
 func (h *wholly) missing(ctx context.Context, w *walk) (keys []string, err error) {
 	if err := h.hand.Settled(); err != nil || h.since.Stored == nil {
 		return nil, err
@@ -113,7 +114,7 @@ func (h *wholly) missing(ctx context.Context, w *walk) (keys []string, err error
 		return nil, err
 	}
 	err = h.since.Stored.Keys(ctx, h.l.table, func(key string) error {
-		if !w.keys.Has(key) {
+		if !w.keys.Has(key) && (h.told == nil || !h.told.deleted[key]) {
 			keys = append(keys, key)
 		}
 		return nil
