@@ -163,6 +163,28 @@ func TestCheckShowsWhatTestSaysOfAKeyInDebugMode(t *testing.T) {
 	})
 }
 
+func TestAKeyInDebugModeIsHelpedOutOfAWrongClock(t *testing.T) {
+	for private, ok := range map[string]bool{privateKey: true, "another": false} {
+		key := issued()
+		key.Debug, key.Private = true, private
+		knobs := fake.Knobs{ClockOffset: 45 * time.Second, ScopeStatus: http.StatusUnauthorized}
+		onCampus(t, signedConfig(), func() *fake.Server { return newFake(key, fake.Options{Knobs: knobs}) }, func(t *testing.T, w world, s *fake.Server) {
+			messages, in, err := w.Test(t.Context())
+			if in != ok || err != nil || s.Count("test") != 2 {
+				t.Errorf("let in: %t, %q, %v after %d requests", in, messages, err, s.Count("test"))
+			}
+			if in {
+				return
+			}
+			_, err = readAll(t, w.Client, "users", 10)
+			fails(t, err, extract.KindAuth, "401")
+			if s.Count("test") != 2 {
+				t.Error("test was asked for a key that was never let in")
+			}
+		})
+	}
+}
+
 func TestCheckSaysWhatAHeaderKeyMayLack(t *testing.T) {
 	onCampus(t, headerConfig(), func() *fake.Server { return newFake(fake.Key{Header: "another"}, fake.Options{}) }, func(t *testing.T, w world, s *fake.Server) {
 		found := w.Check(t.Context())

@@ -20,7 +20,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -123,6 +122,9 @@ func (c *Client) Page(ctx context.Context, resource string, params url.Values, p
 	if err != nil {
 		return Envelope{}, c.scope(ctx, resource, err)
 	}
+	if resource != testPath { // which also answers those that are not let in
+		c.accepted.Store(true)
+	}
 	for _, item := range a.items {
 		if err := each(item); err != nil {
 			return Envelope{}, err
@@ -172,7 +174,6 @@ func (c *Client) once(ctx context.Context, q question, a *answer) error {
 			a.envelope.Date = r.Date
 			switch {
 			case fault == nil:
-				c.accepted.Store(true)
 				return nil
 			case errors.Is(fault, errWebPage):
 				r.Outage = "a web page instead of data"
@@ -188,7 +189,7 @@ func (c *Client) once(ctx context.Context, q question, a *answer) error {
 // scope tells a key that has no right to a resource from one that is not let in: both may be answered with 401. Where it
 // was let in before, test is asked whether it still is.
 func (c *Client) scope(ctx context.Context, resource string, err error) error {
-	if statusOf(err) != http.StatusUnauthorized || strings.EqualFold(resource, testPath) || !c.accepted.Load() {
+	if statusOf(err) != http.StatusUnauthorized || resource == testPath || !c.accepted.Load() {
 		return err
 	}
 	_, ok, other := c.Test(ctx)

@@ -22,6 +22,17 @@ const (
 // false where it answered and does not say that all is well, as it does for a key in debug mode. KindAuth in err says
 // that it refused without a reason.
 func (c *Client) Test(ctx context.Context) (messages []string, ok bool, err error) {
+	messages, ok, err = c.test(ctx)
+	if err == nil && !ok && c.recover(ctx) { // in debug mode a wrong clock is told in words and not by the status
+		messages, ok, err = c.test(ctx)
+	}
+	if ok {
+		c.accepted.Store(true)
+	}
+	return messages, ok, err
+}
+
+func (c *Client) test(ctx context.Context) (messages []string, ok bool, err error) {
 	_, err = c.Page(ctx, testPath, nil, 1, 1, func(item jsontext.Value) error {
 		messages = append(messages, c.told(ctx, item)...)
 		return nil
