@@ -33,8 +33,8 @@ func written(t *testing.T, resource string, it *Item) map[string]any {
 func TestAnswersAreTheTruthWhateverHappened(t *testing.T) {
 	s := moving(Spec{Seed: 3})
 	happened := map[string]int{}
-	for round := range 8 {
-		for _, h := range s.campus.Happen(200) {
+	for round := range 4 {
+		for _, h := range s.campus.Happen(400) {
 			happened[h.What]++
 		}
 		for _, resource := range Resources() {

@@ -3,6 +3,7 @@ package engage
 import (
 	"errors"
 	"fmt"
+	"sort"
 	"time"
 )
 
@@ -72,7 +73,7 @@ func happenings() []happening {
 		{2, "cancel event", "events", onOne("events", func(c *Campus, _ *dice, id int64) error { return c.SetStatus("events", id, "Cancelled") })},
 		{1, "delete event", "events", onOne("events", func(c *Campus, _ *dice, id int64) error { return c.Delete("events", id) })},
 		{10, "attend", "attendees", func(c *Campus, d *dice) (int64, error) {
-			return c.Attend(c.any("events", d), c.any("users", d), "Attended")
+			return c.Attend(c.lately(d), c.any("users", d), "Attended")
 		}},
 		{3, "set attendance", "attendees", onOne("attendees", func(c *Campus, d *dice, id int64) error {
 			return c.SetAttendance(id, pick(d, []string{"Absent", "Excused", "Na"}))
@@ -122,6 +123,18 @@ func (c *Campus) any(resource string, d *dice) int64 {
 		}
 	}
 	return 0
+}
+
+// lately is a generated event of the last two weeks before the campus was made, or the one before those.
+func (c *Campus) lately(d *dice) int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	after := func(ms int64) int {
+		return sort.Search(c.events.generated, func(i int) bool { return c.eventStart(i) > ms })
+	}
+	to := after(c.born.UnixMilli())
+	from := min(after(c.born.UnixMilli()-14*dayMS), to-1)
+	return c.events.first + int64(max(0, from+d.below(to-from)))
 }
 
 // soon is an instant of the next two months.

@@ -54,7 +54,7 @@ func walk(t *testing.T, s *Server, resource string, pairs ...string) []map[strin
 	t.Helper()
 	var all []map[string]any
 	for page := 1; ; page++ {
-		e := list(t, s, resource, append(pairs, "page", strconv.Itoa(page), "pageSize", "37")...)
+		e := list(t, s, resource, append(pairs, "page", strconv.Itoa(page), "pageSize", "97")...)
 		all = append(all, e.Items...)
 		if page >= e.TotalPages {
 			if len(all) != e.TotalItems {
