@@ -1,4 +1,4 @@
-// Package engage is a fake Engage server (API v2) for tests, benchmarks and the demo.
+// Package engage is a fake Engage server (API v2, and the lists of v3) for tests, benchmarks and the demo.
 //
 // In goes a Spec: how large a campus is, and the seed it is made from. Out comes an http.Handler that answers the
 // resources organizations, memberships, positions, users, events, attendees, financetransactions and test as a campus does,

@@ -23,7 +23,7 @@ type Options struct {
 
 // Server is the fake. It is an http.Handler and safe for concurrent use.
 //
-// Beside the API it serves /ip, a page that answers the address of who asks: what a campus offers to hosts that do not
+// Version 3 of the API lies under /api/v3.0 with three lists, without faults and knobs. Beside the API it serves /ip, a page that answers the address of who asks: what a campus offers to hosts that do not
 // know their own.
 type Server struct {
 	campus  *Campus
@@ -153,11 +153,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		rq.Status, rq.ResponseBytes = counted.status, counted.bytes
 		s.record(rq)
 	}()
-	if !ok {
+	third, isThird := strings.CutPrefix(r.URL.Path, thirdPath)
+	switch {
+	case isThird:
+		rq.Resource, rq.Auth = strings.Trim(third, "/"), "header"
+		c.serveThird(third)
+	case !ok:
 		c.fail(http.StatusNotFound, "Not Found")
-		return
+	default:
+		c.run()
 	}
-	c.run()
 }
 
 // header sets what every answer of the recorded server had; the date is by the fake's own clock.
