@@ -1,4 +1,4 @@
-// Command syncd keeps REDCap projects as typed tables in Postgres.
+// Command syncd keeps REDCap projects, Engage campuses and what Redox pushes as typed tables in Postgres.
 //
 // It is the only place that knows every package: it reads jobs.toml, builds sources, warehouse and runner from it, and
 // hands each verb what it needs. Results go to stdout, logs to stderr. No secret ever stands in an argument.

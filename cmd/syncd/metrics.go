@@ -37,6 +37,23 @@ var (
 	}
 )
 
+// sourceClock is the metric of sources. There are as many as jobs.toml names.
+var sourceClock = &ops.Family{
+	Name: "source_clock_offset_seconds", Help: "The clock of a source minus that of this machine, as the last run of this process learnt it from the Date of its answers.",
+	Labels: []string{"source"},
+}
+
+// tellClocks tells how far the clocks of sources are off.
+func tellClocks(from *sources) ops.Tell {
+	return func(context.Context) ([]ops.Sample, error) {
+		var all []ops.Sample
+		for name, offset := range from.offsets() {
+			all = append(all, ops.Sample{Of: sourceClock, Labels: []string{name}, Value: offset.Seconds()})
+		}
+		return all, nil
+	}
+}
+
 // tellTally tells what this process has answered.
 func tellTally(tally *redox.Tally) ops.Tell {
 	return func(context.Context) ([]ops.Sample, error) {

@@ -76,7 +76,7 @@ func (m *Main) Run(ctx context.Context) int {
 func (c *cli) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "syncd",
-		Short:         "REDCap projects and Redox pushes as typed tables in Postgres, with proof",
+		Short:         "REDCap projects, Engage campuses and Redox pushes as typed tables in Postgres, with proof",
 		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,

@@ -56,6 +56,10 @@ func changeFake(ts *testscript.TestScript, neg bool, args []string) {
 		w.projects[args[0]].Rights(func(u *redcap.User) { u.APIExport = false })
 	case "upgrade":
 		w.fake.Upgrade(args[0])
+	case "instrument": // a new one, with a value of one record
+		p := w.projects[args[0]]
+		ts.Check(p.AddForm(redcap.Form{Name: args[1], Label: args[1]}, redcap.Field{Name: args[1] + "_note", Type: "text"}))
+		ts.Check(p.Set(args[2], "", "", 0, args[1]+"_note", args[3]))
 	case "rename":
 		ts.Check(w.projects[args[0]].Rename(args[1], args[2]))
 	default:

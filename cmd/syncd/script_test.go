@@ -17,6 +17,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"syncd/internal/config"
+	"syncd/internal/fake/engage"
 	"syncd/internal/fake/redcap"
 	"syncd/internal/pgembed"
 	"syncd/internal/pgtest"
@@ -36,7 +37,7 @@ type underPostgres struct{ m *testing.M }
 
 func (u underPostgres) Run() int { return pgtest.Run(u.m) }
 
-// TestScripts runs what a user types, each script with a database and a fake REDCap of its own.
+// TestScripts runs what a user types, each script with a database, a fake REDCap and a fake campus of its own.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
@@ -46,6 +47,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"sql":         sqlIs,
 			"fake":        changeFake,
+			"campus":      changeCampus,
 			"exitcode":    exitCodeIs,
 			"psql":        runPsql,
 			"role":        makeRole,
@@ -61,6 +63,7 @@ func TestScripts(t *testing.T) {
 type world struct {
 	fake     *redcap.Server
 	projects map[string]*redcap.Project
+	engage   *engage.Server
 	url      string
 	daemon   *daemon
 }
@@ -83,6 +86,7 @@ func setUpScript(t *testing.T, env *testscript.Env) error {
 	server := httptest.NewServer(w.fake)
 	env.Defer(server.Close)
 	env.Values[worldKey{}] = w
+	w.engage = openCampus(t, env)
 	env.Setenv("FAKE_URL", server.URL+"/api/")
 	env.Setenv("DATABASE_URL", w.url)
 	env.Setenv("EMPTY_DATABASE_URL", pgtest.Empty(t))
@@ -90,7 +94,7 @@ func setUpScript(t *testing.T, env *testscript.Env) error {
 	return fillIn(env)
 }
 
-// fillIn puts the address of the fake where a script's file says ${FAKE_URL}: jobs.toml itself knows no variables.
+// fillIn puts the addresses of the fakes where a script's file says ${FAKE_URL}, ${CAMPUS_URL} or ${CAMPUS_IP_PAGE}: jobs.toml itself knows no variables.
 func fillIn(env *testscript.Env) error {
 	files, err := filepath.Glob(filepath.Join(env.WorkDir, "*.toml"))
 	if err != nil {
@@ -101,7 +105,9 @@ func fillIn(env *testscript.Env) error {
 		if err != nil {
 			return err
 		}
-		text = bytes.ReplaceAll(text, []byte("${FAKE_URL}"), []byte(env.Getenv("FAKE_URL")))
+		for _, name := range []string{"FAKE_URL", "CAMPUS_URL", "CAMPUS_IP_PAGE"} {
+			text = bytes.ReplaceAll(text, []byte("${"+name+"}"), []byte(env.Getenv(name)))
+		}
 		if err := os.WriteFile(f, text, 0o600); err != nil {
 			return err
 		}

@@ -84,7 +84,9 @@ func (c *cli) serveWith(s *stopping, cfg *config.Config, log *slog.Logger, d dae
 	if err != nil || w == nil {
 		return errors.Join(err, in.stop())
 	}
-	jc := job.Config{Warehouse: w, Jobs: c.planned(cfg, log, w), Holder: holder(), Log: log, Done: logRun(log)}
+	from := c.newSources(cfg, log, w)
+	d.metrics.Add(tellClocks(from))
+	jc := job.Config{Warehouse: w, Jobs: planned(cfg, from), Holder: holder(), Log: log, Done: logRun(log)}
 	if in != nil {
 		b, err := in.open(w)
 		if err != nil {
@@ -137,8 +139,7 @@ func (c *cli) awaitWarehouse(s *stopping, cfg *config.Config, log *slog.Logger) 
 }
 
 // planned lists the jobs that have a schedule.
-func (c *cli) planned(cfg *config.Config, log *slog.Logger, w *load.Warehouse) []job.Planned {
-	from := c.newSources(cfg, log, w)
+func planned(cfg *config.Config, from *sources) []job.Planned {
 	var all []job.Planned
 	for _, name := range cfg.Names() {
 		j := cfg.Jobs[name]
@@ -165,7 +166,7 @@ func logRun(log *slog.Logger) func(job.Report, error) {
 
 // daemon runs the engine on a warehouse that is open already, until ctx ends; the demo stays up with it.
 func (c *cli) daemon(ctx context.Context, cfg *config.Config, w *load.Warehouse, log *slog.Logger, drained []job.Drained) error {
-	engine := job.NewEngine(job.Config{Warehouse: w, Jobs: c.planned(cfg, log, w), Drains: drained, Holder: holder(), Log: log, Done: func(r job.Report, err error) {
+	engine := job.NewEngine(job.Config{Warehouse: w, Jobs: planned(cfg, c.newSources(cfg, log, w)), Drains: drained, Holder: holder(), Log: log, Done: func(r job.Report, err error) {
 		if err == nil {
 			tellReport(c.Stdout, r)
 		}

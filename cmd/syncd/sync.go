@@ -40,7 +40,7 @@ func (c *cli) syncCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&o.all, "all", false, "every job of the configuration")
-	cmd.Flags().BoolVar(&o.full, "full", false, "compare every row, whatever the marks say (every run does, so far)")
+	cmd.Flags().BoolVar(&o.full, "full", false, "compare every row, whatever the marks say")
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "say what would change; write nothing")
 	cmd.Flags().BoolVar(&o.strict, "strict", false, "exit 1 where something could not be proved, 3 where there are any rejects")
 	return cmd

@@ -22,8 +22,9 @@ type usageReport struct {
 	URL               string     `json:"url"`
 	Since             time.Time  `json:"since"`
 	Until             time.Time  `json:"until"`
-	RequestsPerMinute int        `json:"requests_per_minute"` // the budget; 0: none
-	HighestMinute     int64      `json:"highest_minute"`      // most requests in a minute, each run's spread over its time
+	RequestsPerMinute int        `json:"requests_per_minute"`           // the budget; 0: none
+	RequestsPerSecond int        `json:"requests_per_second,omitempty"` // of a campus: the budget in the words of its key
+	HighestMinute     int64      `json:"highest_minute"`                // most requests in a minute, each run's spread over its time
 	HighestAt         *time.Time `json:"highest_at,omitempty"`
 	UserAgent         string     `json:"user_agent"`
 	Contact           string     `json:"contact,omitempty"`
@@ -59,7 +60,7 @@ func (c *cli) usageCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			from, err := parseSince(since, c.Now(), server.Zone)
+			from, err := parseSince(since, c.Now(), server.zone)
 			if err != nil {
 				return err
 			}
@@ -76,19 +77,31 @@ func (c *cli) usageCommand() *cobra.Command {
 	return cmd
 }
 
+// asked is a server as its administrator knows it.
+type asked struct {
+	source, url, contact string
+	perMinute, perSecond int
+	zone                 *time.Location
+}
+
 // sourceOf finds the server of a source. The error says which there are.
-func sourceOf(cfg *config.Config, source string) (*config.Server, error) {
-	if name, ok := strings.CutPrefix(source, "redcap."); ok && cfg.Servers[name] != nil {
-		return cfg.Servers[name], nil
+func sourceOf(cfg *config.Config, source string) (asked, error) {
+	family, name, _ := strings.Cut(source, ".")
+	if s := cfg.Servers[name]; s != nil && family == "redcap" {
+		return asked{source: source, url: s.URL, contact: s.Contact, perMinute: s.RequestsPerMinute, zone: s.Zone}, nil
 	}
-	names := slices.Sorted(maps.Keys(cfg.Servers))
-	for i := range names {
-		names[i] = "redcap." + names[i]
+	if s := cfg.Campuses[name]; s != nil && family == "engage" {
+		a := asked{source: source, url: s.URL, contact: s.Contact, perSecond: s.RequestsPerSecond, zone: s.Zone}
+		if a.perSecond > 0 {
+			a.perMinute = 60*a.perSecond + burst
+		}
+		return a, nil
 	}
+	names := cfg.Sources()
 	if len(names) == 0 {
-		return nil, usage("no source %q in %s, nor any other", source, cfg.Files[0])
+		return asked{}, usage("no source %q in %s, nor any other", source, cfg.Files[0])
 	}
-	return nil, usage("no source %q in %s; there is %s", source, cfg.Files[0], strings.Join(names, ", "))
+	return asked{}, usage("no source %q in %s; there is %s", source, cfg.Files[0], strings.Join(names, ", "))
 }
 
 // longestSince keeps arithmetic with days safe.
@@ -110,14 +123,15 @@ func parseSince(text string, now time.Time, zone *time.Location) (time.Time, err
 	return time.Time{}, usage("--since %q: 12h, 7d, or a date that is past such as 2026-11-01", text)
 }
 
-func newUsageReport(server *config.Server, since, until time.Time, runs []load.Usage) *usageReport {
+func newUsageReport(server asked, since, until time.Time, runs []load.Usage) *usageReport {
 	r := &usageReport{
-		Source: "redcap." + server.Name, URL: server.URL, Since: since.In(server.Zone), Until: until.In(server.Zone), RequestsPerMinute: server.RequestsPerMinute,
-		UserAgent: upstream.Agent(version, server.Contact), Contact: server.Contact,
+		Source: server.source, URL: server.url, Since: since.In(server.zone), Until: until.In(server.zone),
+		RequestsPerMinute: server.perMinute, RequestsPerSecond: server.perSecond,
+		UserAgent: upstream.Agent(version, server.contact), Contact: server.contact,
 	}
 	minutes, hours, all := pressure{}, map[int]pressure{}, pressure{}
 	for _, run := range runs {
-		day := run.From.In(server.Zone).Format(time.DateOnly)
+		day := run.From.In(server.zone).Format(time.DateOnly)
 		if n := len(r.Days); n == 0 || r.Days[n-1].Job != run.Job || r.Days[n-1].Day != day {
 			hours[n] = pressure{}
 			r.Days = append(r.Days, usageDay{Job: run.Job, Day: day})
@@ -130,11 +144,11 @@ func newUsageReport(server *config.Server, since, until time.Time, runs []load.U
 		all.spread(run, time.Hour)
 	}
 	for n := range r.Days {
-		r.Days[n].busiest(hours[n], server.Zone, "15:04")
+		r.Days[n].busiest(hours[n], server.zone, "15:04")
 	}
-	r.Total.busiest(all, server.Zone, "2006-01-02 15:04")
+	r.Total.busiest(all, server.zone, "2006-01-02 15:04")
 	if at, n := minutes.highest(); n > 0 {
-		at = at.In(server.Zone)
+		at = at.In(server.zone)
 		r.HighestAt, r.HighestMinute = &at, n
 	}
 	return r
@@ -208,7 +222,10 @@ func (c *cli) printUsage(r *usageReport) error {
 func (c *cli) printUsageHead(r *usageReport) {
 	at := func(t time.Time) string { return t.Format("2006-01-02 15:04 MST") }
 	budget := "no limit: the server is on this machine"
-	if r.RequestsPerMinute > 0 {
+	switch {
+	case r.RequestsPerSecond > 0:
+		budget = fmt.Sprintf("%s requests a second, %d at once after a pause, one at a time, all jobs together", count(int64(r.RequestsPerSecond)), burst)
+	case r.RequestsPerMinute > 0:
 		budget = fmt.Sprintf("%s requests in any minute, 2 at once, all jobs together", count(int64(r.RequestsPerMinute)))
 	}
 	highest := "none"

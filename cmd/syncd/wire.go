@@ -8,11 +8,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"time"
 
 	"syncd/extract"
-	"syncd/extract/redcap"
-	"syncd/extract/upstream"
 	"syncd/internal/config"
 	"syncd/internal/pgembed"
 	"syncd/load"
@@ -142,58 +139,6 @@ func (c *cli) migrate(ctx context.Context, cfg *config.Config, url string, log *
 	}
 	_, _, err := migrations.Up(ctx, mc)
 	return err
-}
-
-// sources builds sources from the configuration. What bounds the requests to a server is shared by all its jobs, and with a
-// warehouse by all processes; a verb that has none keeps to the budget for itself.
-type sources struct {
-	cfg   *config.Config
-	log   *slog.Logger
-	w     *load.Warehouse
-	wait  time.Duration
-	alone map[string]upstream.Budget // by server, where there is no warehouse
-	tries int                        // of one request; 0: as many as a run makes
-}
-
-func (m *Main) newSources(cfg *config.Config, log *slog.Logger, w *load.Warehouse) *sources {
-	s := &sources{cfg: cfg, log: log, w: w, wait: m.wait, alone: map[string]upstream.Budget{}}
-	for name, server := range cfg.Servers {
-		s.alone[name] = upstream.PerMinute(server.RequestsPerMinute)
-	}
-	return s
-}
-
-// bounds returns what requests to a server are held by; nil is nothing.
-func (s *sources) bounds(job *config.Job) (upstream.Budget, upstream.Circuit) {
-	perMinute := job.Server.RequestsPerMinute
-	switch {
-	case s.w == nil:
-		return s.alone[job.Server.Name], nil
-	case perMinute == 0:
-		return nil, s.w.Circuit(job.Source)
-	}
-	return s.w.Budget(upstream.HostOf(job.Server.URL), perMinute), s.w.Circuit(job.Source)
-}
-
-// of makes the source of a job. What is missing in its surroundings is an error of KindConfig, and that job's alone.
-func (s *sources) of(job *config.Job) (*redcap.Source, error) {
-	budget, circuit := s.bounds(job)
-	client, err := upstream.New(job.Server.Config, upstream.Endpoint{
-		Name: job.Source, URL: job.Server.URL, Version: version, Budget: budget, Circuit: circuit, Judge: redcap.Judge, Log: s.log, Tries: s.tries, Wait: s.wait,
-	})
-	if err != nil {
-		return nil, misconfigured("reach "+job.Source, err)
-	}
-	return redcap.New(redcap.Config{
-		Job: job.Name, Server: client.Server(), Client: client, Zone: job.Server.Zone, Options: job.Options, Log: s.log,
-		Token: func(ctx context.Context) (string, error) {
-			token, err := job.ReadToken(ctx)
-			if err != nil {
-				return "", misconfigured("read the token of job "+job.Name, err)
-			}
-			return token, nil
-		},
-	})
 }
 
 // holder names this process in the ledger. In a container host and number stay the same over a restart, hence the last part.

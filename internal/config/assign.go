@@ -69,6 +69,22 @@ func assignNumbers(field reflect.Value, n *node) string {
 	return ""
 }
 
+// assignTexts takes a table of texts by name; numbers and booleans stand for their text.
+func assignTexts(field reflect.Value, n *node) string {
+	texts := map[string]string{}
+	for _, e := range n.kids {
+		if e.kind != textKind && e.kind != numberKind && e.kind != boolKind {
+			return shown(e.key) + " must be a text, not " + e.kind.String()
+		}
+		if reason := checkText(e.text, nil); reason != "" {
+			return shown(e.key) + " " + reason
+		}
+		texts[e.key] = e.text
+	}
+	field.Set(reflect.ValueOf(texts))
+	return ""
+}
+
 func checkText(text string, oneof []string) string {
 	if len(oneof) > 0 && !slices.Contains(oneof, text) {
 		return "must be " + strings.Join(oneof, " or ") + didYouMean(text, oneof)

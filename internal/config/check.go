@@ -139,7 +139,7 @@ func badAddress(address string) string {
 func (l *loader) checkServer(c *Config, s *Server) {
 	loopback := false
 	if n := s.set["url"]; n == nil {
-		l.missing(s.node, s.node.path+".url", "is missing: the server's API URL, such as https://redcap.example.edu/api/")
+		l.missing(s.node, s.node.path+".url", "is missing: the server's API URL, such as %s", redcapURL)
 	} else if n.kind == textKind {
 		var reason string
 		if loopback, reason = badURL(s.URL, true); reason != "" {
@@ -199,6 +199,8 @@ func (l *loader) checkReach(set settings, reach upstream.Config) {
 	}
 }
 
+const redcapURL = "https://redcap.example.edu/api/"
+
 // badURL judges the URL of a server or of a proxy; what it may hold beside the host differs.
 func badURL(text string, server bool) (loopback bool, reason string) {
 	if strings.TrimSpace(text) != text || strings.ContainsAny(text, " \t\r\n") {
@@ -209,7 +211,7 @@ func badURL(text string, server bool) (loopback bool, reason string) {
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Hostname() == "" {
-		return false, "is not a URL with a host, such as https://redcap.example.edu/api/"
+		return false, "is not a URL with a host, such as " + redcapURL
 	}
 	if u.User != nil {
 		return false, "holds a user name or password: those are not accepted in a URL"
@@ -242,7 +244,7 @@ func badOpenURL(text string) string {
 	if reason == "" && !loopback && !strings.HasPrefix(text, "https://") {
 		return "must begin with https://, except for this machine itself"
 	}
-	return strings.ReplaceAll(reason, "https://redcap.example.edu/api/", "https://etl.example.edu")
+	return strings.ReplaceAll(reason, redcapURL, "https://etl.example.edu")
 }
 
 func isLoopback(host string) bool {

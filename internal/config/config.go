@@ -17,6 +17,7 @@ import (
 	"slices"
 	"time"
 
+	"syncd/extract/engage"
 	"syncd/extract/redcap"
 	"syncd/extract/upstream"
 	"syncd/schedule"
@@ -26,7 +27,7 @@ import (
 // docs/jobs.md; default its value where no file sets it; otherwise says in words what happens then; oneof lists the
 // values it may have; path marks a file that is found from the folder of the file that names it; size a number of bytes
 // that may be written with its unit; single a list that may be written as its only element; plain a secret in the place
-// of which an id may stand that is none.
+// of which an id may stand that is none. A map of structs is a table of tables, each with a name.
 
 // Config is a configuration that was found to be free of problems.
 type Config struct {
@@ -38,6 +39,7 @@ type Config struct {
 	Serve    Serve    `toml:"serve"`
 
 	Servers   map[string]*Server   `toml:"-"` // by name: [redcap.NAME]
+	Campuses  map[string]*Campus   `toml:"-"` // by name: [engage.NAME]
 	Receivers map[string]*Receiver `toml:"-"` // by name: [redox.NAME]
 	Jobs      map[string]*Job      `toml:"-"` // by name: [job.NAME]
 
@@ -82,24 +84,32 @@ type Server struct {
 	set    settings
 }
 
-// Job is one REDCap project that is pulled into one schema, defaults filled in.
+// Job is one REDCap project, or one Engage campus, that is pulled into one schema, defaults filled in.
 type Job struct {
-	Source      string        `toml:"source" otherwise:"required" doc:"What is pulled: redcap.NAME."`
-	Token       Secret        `toml:"token" otherwise:"the file named as the job in the server's tokens folder" doc:"Reference to the project's API token."`
+	Source      string        `toml:"source" otherwise:"required" doc:"What is pulled: redcap.NAME or engage.NAME."`
 	Schedule    string        `toml:"schedule" otherwise:"none: the job runs by hand only" doc:"When the job is due: five cron fields, @hourly, @daily, @weekly, @monthly, @yearly or @every 30m. CRON_TZ=Zone in front overrides the zone."`
-	Full        string        `toml:"full" otherwise:"weekly, where there is a schedule" doc:"When every record is read and compared, whatever the source says of changes: a spec as of schedule, weekly (a night and hour that follow from the job's name, none between 1 and 4 o'clock), or never."`
+	Full        string        `toml:"full" otherwise:"weekly, where there is a schedule" doc:"When every row is read and compared, whatever the source says of changes: a spec as of schedule, weekly (a night and hour that follow from the job's name, none between 1 and 4 o'clock), or never."`
 	Schema      string        `toml:"schema" otherwise:"the job's name" doc:"Schema of the warehouse that holds the tables. No two jobs share one."`
 	FreshWithin time.Duration `toml:"fresh_within" otherwise:"no bound" doc:"How old the last good run may be before status calls the job stale: 26h."`
 	RetryFor    time.Duration `toml:"retry_for" default:"6h" doc:"How long a slot waits for a server that is down, from when it was due or the server went down, whichever came later, before it fails."`
-	redcap.Options
+
+	Project Project        `toml:"-"` // keys of a job of redcap.NAME
+	Engage  engage.Options `toml:"-"` // keys of a job of engage.NAME
 
 	Name   string             `toml:"-"`
-	Server *Server            `toml:"-"`
+	Server *Server            `toml:"-"` // of redcap.NAME; nil where a campus is pulled
+	Campus *Campus            `toml:"-"` // of engage.NAME; nil where a project is pulled
 	Slots  *schedule.Schedule `toml:"-"` // of Schedule; nil where there is none
 	Fulls  *schedule.Schedule `toml:"-"` // of Full; nil where there is none
 
 	node *node
 	set  settings
+}
+
+// Project says which REDCap project a job pulls, and what of it.
+type Project struct {
+	Token Secret `toml:"token" otherwise:"the file named as the job in the server's tokens folder" doc:"Reference to the project's API token."`
+	redcap.Options
 }
 
 // settings are the nodes that set the keys of a struct, by key.

@@ -57,7 +57,7 @@ func problems(t *testing.T, path string) Problems {
 
 func TestExampleOfTheRepositoryLoadsWithoutAProblem(t *testing.T) {
 	c := load(t, "../../jobs.toml")
-	if diff := cmp.Diff([]string{"asthma", "diabetes", "registry", "screening"}, c.Names()); diff != "" {
+	if diff := cmp.Diff([]string{"asthma", "campus", "diabetes", "registry", "screening"}, c.Names()); diff != "" {
 		t.Errorf("jobs (-want +got):\n%s", diff)
 	}
 }
@@ -100,15 +100,15 @@ job.rehearsal = { source = "redcap.local", token = "file:t", schedule = "CRON_TZ
 	here := folder(t)
 	if diff := cmp.Diff(redcap.Options{
 		Pull: []string{"records", "dags"}, SkipFields: []string{}, Identifiers: "skip",
-	}, a.Options); diff != "" {
+	}, a.Project.Options); diff != "" {
 		t.Errorf("options of asthma (-want +got):\n%s", diff)
 	}
 	got := map[string]any{
 		"schema": a.Schema, "schedule": a.Slots.String(), "fresh": a.FreshWithin, "rpm": a.Server.RequestsPerMinute,
-		"timeout": a.Server.Timeout, "token": a.Token.Ref(), "zone": a.Server.Zone.String(), "ddl": c.Postgres.DDL,
+		"timeout": a.Server.Timeout, "token": a.Project.Token.Ref(), "zone": a.Server.Zone.String(), "ddl": c.Postgres.DDL,
 		"admin": c.Serve.Admin, "place": a.Place(), "url": c.Postgres.URL.Ref(),
 		"b schedule": b.Slots.String(), "b rpm": b.Server.RequestsPerMinute, "b zone": b.Server.Zone.String(),
-		"b schema": b.Schema, "b token": b.Token.Ref(), "b ca": b.Server.CAFile,
+		"b schema": b.Schema, "b token": b.Project.Token.Ref(), "b ca": b.Server.CAFile,
 	}
 	want := map[string]any{
 		"schema": "lungs", "schedule": "CRON_TZ=Europe/Berlin 15 2 * * *", "fresh": 26 * time.Hour, "rpm": 60,

@@ -46,39 +46,73 @@ func keysOf(t reflect.Type) []key {
 	return keys
 }
 
+func (k key) called() string { return k.name }
+
 func tagged(f reflect.StructField, tag string) bool {
 	_, ok := f.Tag.Lookup(tag)
 	return ok
 }
 
-// nested says that a key is a table with keys of its own.
+// nested says that a key is a table with keys of its own; named that it holds several such tables, each with a name.
 func (k key) nested() bool { return k.typ.Kind() == reflect.Struct && k.typ != secretType }
+
+func (k key) named() bool {
+	return k.typ.Kind() == reflect.Map && k.typ.Elem().Kind() == reflect.Struct
+}
+
+// field is a key with the place of its value.
+type field struct {
+	key
+	at reflect.Value
+}
+
+// table is what one table of a file is read into, where that is not a single struct.
+type table struct {
+	into   []any             // structs, each of which has some of the keys; a key of several is set in each
+	others map[string]string // keys that are of use elsewhere, and why they cannot stand here; without a reason they are passed over
+}
+
+// fieldsOf lists the keys of a struct, or of all structs of a table.
+func fieldsOf(target any) []field {
+	structs := []any{target}
+	if t, ok := target.(table); ok {
+		structs = t.into
+	}
+	var fields []field
+	for _, s := range structs {
+		v := reflect.ValueOf(s).Elem()
+		for _, k := range keysOf(v.Type()) {
+			fields = append(fields, field{k, v.FieldByIndex(k.index)})
+		}
+	}
+	return fields
+}
 
 // secret says that a key refers to a secret, or to several.
 func (k key) secret() bool { return k.typ == secretType || k.typ == secretsType }
 
-func names(keys []key) []string {
+func names[K interface{ called() string }](keys []K) []string {
 	var all []string
 	for _, k := range keys {
-		all = append(all, k.name)
+		if !slices.Contains(all, k.called()) {
+			all = append(all, k.called())
+		}
 	}
 	return all
 }
 
 // fill sets the defaults that the tags name.
 func fill(target any) {
-	v := reflect.ValueOf(target).Elem()
-	for _, k := range keysOf(v.Type()) {
-		field := v.FieldByIndex(k.index)
-		if k.nested() {
-			fill(field.Addr().Interface())
+	for _, f := range fieldsOf(target) {
+		if f.nested() {
+			fill(f.at.Addr().Interface())
 			continue
 		}
-		if !k.hasDef {
+		if !f.hasDef {
 			continue
 		}
-		if reason := assign(field, k, def(k)); reason != "" {
-			panic("default of " + k.name + ": " + reason) // a defect of a tag; every test would show it
+		if reason := assign(f.at, f.key, def(f.key)); reason != "" {
+			panic("default of " + f.name + ": " + reason) // a defect of a tag; every test would show it
 		}
 	}
 }
@@ -102,7 +136,7 @@ func def(k key) *node {
 	return &node{kind: textKind, text: k.def}
 }
 
-// decode sets the fields of a struct from a table and remembers which node set them. Keys in also are left alone.
+// decode sets the fields of a struct, or of those of a table, and remembers which node set them. Keys in also are left alone.
 func decode(target any, n *node, set settings, also ...string) Problems {
 	if n == nil {
 		return nil
@@ -110,31 +144,76 @@ func decode(target any, n *node, set settings, also ...string) Problems {
 	if n.kind != tableKind {
 		return Problems{n.problem("must be a table, not %s", n.kind)}
 	}
-	v := reflect.ValueOf(target).Elem()
-	keys := keysOf(v.Type())
+	fields := fieldsOf(target)
+	t, _ := target.(table)
 	var problems Problems
 	for _, kid := range n.kids {
-		i := slices.IndexFunc(keys, func(k key) bool { return k.name == kid.key })
+		reason, elsewhere := t.others[kid.key]
+		known := false
+		for _, f := range fields {
+			if f.name == kid.key {
+				known = true
+				problems = append(problems, f.take(kid, set)...)
+			}
+		}
 		switch {
-		case slices.Contains(also, kid.key):
-		case i < 0:
-			problems = append(problems, kid.wrong("unknown key%s", unknown(kid.key, append(names(keys), also...))))
-		case keys[i].nested():
-			sub := settings{}
-			problems = append(problems, decode(v.FieldByIndex(keys[i].index).Addr().Interface(), kid, sub)...)
-			for name, s := range sub {
-				set[kid.key+"."+name] = s
-			}
-			set[kid.key] = kid
+		case known, slices.Contains(also, kid.key), elsewhere && reason == "":
+		case elsewhere:
+			problems = append(problems, kid.wrong("%s", reason))
 		default:
-			set[kid.key] = kid
-			if reason := assign(v.FieldByIndex(keys[i].index), keys[i], kid); reason != "" {
-				kid.refused = true
-				problems = append(problems, refuse(keys[i], kid, reason))
-			}
+			problems = append(problems, kid.wrong("unknown key%s", unknown(kid.key, append(names(fields), also...))))
 		}
 	}
 	return problems
+}
+
+// take sets a field from the node of its key.
+func (f field) take(n *node, set settings) Problems {
+	set[n.key] = n
+	switch {
+	case f.nested():
+		sub := settings{}
+		problems := decode(f.at.Addr().Interface(), n, sub)
+		set.put(n.key, sub)
+		return problems
+	case f.named():
+		return f.takeNamed(n, set)
+	}
+	if reason := assign(f.at, f.key, n); reason != "" {
+		n.refused = true
+		return Problems{refuse(f.key, n, reason)}
+	}
+	return nil
+}
+
+// takeNamed reads a table of tables. One that a layer above named already is replaced whole.
+func (f field) takeNamed(n *node, set settings) Problems {
+	if n.kind != tableKind {
+		return Problems{n.problem("must be a table, not %s", n.kind)}
+	}
+	if f.at.IsNil() {
+		f.at.Set(reflect.MakeMap(f.typ))
+	}
+	var problems Problems
+	for _, kid := range n.kids {
+		if reason := badName(kid.key); reason != "" {
+			problems = append(problems, kid.wrong("%s", reason))
+		}
+		one, sub := reflect.New(f.typ.Elem()), settings{}
+		fill(one.Interface())
+		problems = append(problems, decode(one.Interface(), kid, sub)...)
+		f.at.SetMapIndex(reflect.ValueOf(kid.key), one.Elem())
+		set[n.key+"."+kid.key] = kid
+		set.put(n.key+"."+kid.key, sub)
+	}
+	return problems
+}
+
+// put adds the nodes of a table inside a table.
+func (s settings) put(path string, sub settings) {
+	for name, n := range sub {
+		s[path+"."+name] = n
+	}
 }
 
 // refuse words a value that a key does not take. What was meant as a secret is not shown.
@@ -195,6 +274,8 @@ func assign(field reflect.Value, k key, n *node) string {
 		field.SetInt(int64(i))
 	case k.typ == numbersType:
 		return assignNumbers(field, n)
+	case k.typ == textsType:
+		return assignTexts(field, n)
 	case k.typ.Kind() == reflect.Slice:
 		return assignList(field, k, n)
 	default:
@@ -222,6 +303,8 @@ func mismatch(k key, n *node) string {
 		want, word = numberKind, numberKind.String()
 	case k.typ == numbersType:
 		want, word = listKind, "a list of whole numbers such as [12, 14]"
+	case k.typ == textsType:
+		want, word = tableKind, `a table of texts such as {a = "b"}`
 	case k.typ.Kind() == reflect.Slice:
 		want, word = listKind, `a list of texts such as ["a", "b"]`
 	}
@@ -260,5 +343,6 @@ var (
 	secretType   = reflect.TypeFor[Secret]()
 	secretsType  = reflect.TypeFor[[]Secret]()
 	durationType = reflect.TypeFor[time.Duration]()
+	textsType    = reflect.TypeFor[map[string]string]()
 	numbersType  = reflect.TypeFor[[]int]()
 )

@@ -1,7 +1,9 @@
 package config
 
 import (
+	"maps"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,35 +21,49 @@ type Setting struct {
 func (c *Config) Effective(name string) ([]Setting, error) {
 	var all []Setting
 	if r := c.Receivers[name]; r != nil {
-		all = list(nil, "", "", reflect.ValueOf(r).Elem(), r.set)
+		all = list(nil, "", "", r, r.set)
 	} else {
 		j, err := c.Job(name)
 		if err != nil {
 			return nil, err
 		}
-		all = list(nil, "", "", reflect.ValueOf(j).Elem(), j.set)
-		server := join("redcap", j.Server.Name) + "."
-		all = list(all, server, "", reflect.ValueOf(j.Server).Elem(), j.Server.set)
+		family, server, _ := strings.Cut(j.Source, ".")
+		all = list(nil, "", "", j.keys(family), j.set)
+		if j.Campus != nil {
+			all = list(all, join(family, server)+".", "", j.Campus, j.Campus.set)
+		} else {
+			all = list(all, join(family, server)+".", "", j.Server, j.Server.set)
+		}
 	}
-	return list(all, "", "", reflect.ValueOf(c).Elem(), c.set), nil
+	return list(all, "", "", c, c.set), nil
 }
 
-// list appends the settings of a struct; those of structs inside it under their key.
-func list(all []Setting, shown, path string, v reflect.Value, set settings) []Setting {
-	for _, k := range keysOf(v.Type()) {
-		field := v.FieldByIndex(k.index)
-		if k.nested() {
-			all = list(all, shown+k.name+".", path+k.name+".", field, set)
+// list appends the settings of a struct, or of those of a table; those of structs inside it under their key.
+func list(all []Setting, shown, path string, target any, set settings) []Setting {
+	for _, f := range fieldsOf(target) {
+		switch {
+		case f.nested():
+			all = list(all, shown+f.name+".", path+f.name+".", f.at.Addr().Interface(), set)
+			continue
+		case f.named():
+			for _, name := range slices.SortedFunc(slices.Values(f.at.MapKeys()), byText) {
+				one := reflect.New(f.typ.Elem())
+				one.Elem().Set(f.at.MapIndex(name))
+				below := f.name + "." + name.String() + "."
+				all = list(all, shown+below, path+below, one.Interface(), set)
+			}
 			continue
 		}
-		s := Setting{Key: shown + k.name, Value: written(field), From: "default"}
-		if n := set[path+k.name]; n != nil {
+		s := Setting{Key: shown + f.name, Value: written(f.at), From: "default"}
+		if n := set[path+f.name]; n != nil {
 			s.From = n.at.String()
 		}
 		all = append(all, s)
 	}
 	return all
 }
+
+func byText(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) }
 
 // written prints a value as a person would say it; what is not set at all is empty.
 func written(v reflect.Value) string {
@@ -75,6 +91,12 @@ func written(v reflect.Value) string {
 		parts := make([]string, len(x))
 		for i, n := range x {
 			parts[i] = strconv.Itoa(n)
+		}
+		return strings.Join(parts, ", ")
+	case map[string]string:
+		var parts []string
+		for _, name := range slices.Sorted(maps.Keys(x)) {
+			parts = append(parts, plain(name)+" = "+plain(x[name]))
 		}
 		return strings.Join(parts, ", ")
 	case string:

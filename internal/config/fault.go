@@ -29,27 +29,54 @@ func (f *Fault) Error() string {
 // Unwrap returns the cause.
 func (f *Fault) Unwrap() error { return f.Cause }
 
-// ReadToken fetches the job's API token now. The error is a *Fault, or the context's.
-func (j *Job) ReadToken(ctx context.Context) (string, error) {
-	token, err := j.Token.Read(ctx)
+// ReadSecret fetches a secret of the job, or of its campus, now: token, public_key, private_key or api_key. The error is
+// a *Fault, or the context's.
+func (j *Job) ReadSecret(ctx context.Context, key string) (string, error) {
+	var secret Secret
+	for _, s := range j.secrets() {
+		if s.key == key {
+			secret = s.of
+		}
+	}
+	value, err := secret.Read(ctx)
 	if err == nil {
-		return token, nil
+		return value, nil
 	}
 	var cause *SecretError
 	if !errors.As(err, &cause) {
 		return "", err
 	}
-	return "", j.fault("token", err, cause.Next)
+	return "", j.fault(key, err, cause.Next)
 }
 
-// Faults returns what keeps the job from running now: its token, and the files by which its server is reached.
+func (j *Job) secrets() []keyed[Secret] {
+	if j.Campus != nil {
+		return []keyed[Secret]{{"public_key", j.Campus.PublicKey}, {"private_key", j.Campus.PrivateKey}, {"api_key", j.Campus.APIKey}}
+	}
+	return []keyed[Secret]{{"token", j.Project.Token}}
+}
+
+// Faults returns what keeps the job from running now: its secrets, and the files by which its server is reached.
 func (j *Job) Faults(ctx context.Context) []*Fault {
 	var faults []*Fault
-	var fault *Fault
-	if _, err := j.ReadToken(ctx); errors.As(err, &fault) {
-		faults = append(faults, fault)
+	for _, s := range j.secrets() {
+		var fault *Fault
+		if s.of.IsZero() { // the other way of authenticating
+			continue
+		}
+		if _, err := j.ReadSecret(ctx, s.key); errors.As(err, &fault) {
+			faults = append(faults, fault)
+		}
 	}
-	return append(faults, faultsOf(files(j.Server.Config), j.fault)...)
+	return append(faults, faultsOf(files(j.reach()), j.fault)...)
+}
+
+// reach says how the job's server is reached.
+func (j *Job) reach() upstream.Config {
+	if j.Campus != nil {
+		return j.Campus.Config
+	}
+	return j.Server.Config
 }
 
 // Faults returns what keeps the receiver from letting anybody in now: secrets, and the files that are named.
@@ -121,7 +148,11 @@ func (c *Config) Faults(ctx context.Context) []*Fault {
 // fault names the key where it was set: at the job, at its defaults, or at its server.
 func (j *Job) fault(key string, cause error, next string) *Fault {
 	n := j.set[key]
-	if n == nil {
+	switch {
+	case n != nil:
+	case j.Campus != nil:
+		n = j.Campus.set[key]
+	default:
 		n = j.Server.set[key]
 	}
 	return &Fault{Job: j.Name, Field: n.path, Place: n.at.String(), Cause: cause, Next: next, word: "job"}

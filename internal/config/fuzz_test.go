@@ -11,7 +11,7 @@ import (
 // FuzzLoad feeds any bytes as jobs.toml: what comes back is a configuration or problems with positions inside the file,
 // and never a panic.
 func FuzzLoad(f *testing.F) {
-	for _, m := range slices.Concat(mistakesOfForm(), mistakesOfMeaning(), mistakesOfReceivers(), mistakesOfStrategies()) {
+	for _, m := range slices.Concat(mistakesOfForm(), mistakesOfMeaning(), mistakesOfReceivers(), mistakesOfStrategies(), mistakesOfCampuses()) {
 		if len(m.text) < 4096 {
 			f.Add([]byte(m.text))
 		}

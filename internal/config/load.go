@@ -141,20 +141,28 @@ func sameFile(a, b string) bool {
 
 // build makes the value of a tree: defaults first, then the server's, then the job's own keys.
 func (l *loader) build(root *node) *Config {
-	c := &Config{Files: l.files, Servers: map[string]*Server{}, Receivers: map[string]*Receiver{}, Jobs: map[string]*Job{}, set: settings{}}
+	c := &Config{Files: l.files, Servers: map[string]*Server{}, Campuses: map[string]*Campus{}, Receivers: map[string]*Receiver{}, Jobs: map[string]*Job{}, set: settings{}}
 	fill(c)
-	l.add(decode(c, root, c.set, "defaults", "redcap", "redox", "job")...)
+	l.add(decode(c, root, c.set, "defaults", "redcap", "engage", "redox", "job")...)
 	l.checkTop(c, root)
 
 	general := root.kid("defaults")
-	l.checkLayer(c, general)
+	l.checkLayer(c, general, "")
 	for _, n := range l.named(root.kid("redcap"), "redcap") {
 		s := &Server{Name: n.key, node: n, set: settings{}}
 		fill(s)
 		l.add(decode(s, n, s.set, "defaults")...)
 		l.checkServer(c, s)
-		l.checkLayer(c, n.kid("defaults"))
+		l.checkLayer(c, n.kid("defaults"), redcapFamily)
 		c.Servers[s.Name] = s
+	}
+	for _, n := range l.named(root.kid("engage"), "engage") {
+		s := &Campus{Name: n.key, node: n, set: settings{}}
+		fill(s)
+		l.add(decode(s, n, s.set, "defaults")...)
+		l.checkCampus(c, s)
+		l.checkLayer(c, n.kid("defaults"), engageFamily)
+		c.Campuses[s.Name] = s
 	}
 	for _, n := range l.named(root.kid("redox"), "redox") {
 		r := &Receiver{Name: n.key, Schema: n.key, node: n, set: settings{}}
@@ -164,14 +172,14 @@ func (l *loader) build(root *node) *Config {
 		c.Receivers[r.Name] = r
 	}
 	for _, n := range l.named(root.kid("job"), "job") {
-		l.job(c, n, general, root.kid("redcap"))
+		l.job(c, n, general, root)
 	}
 	l.checkOwners(c)
 	return c
 }
 
-// named returns the tables of a family ([redcap.NAME], [redox.NAME], [job.NAME]), those of bad names too: their keys are looked at all
-// the same.
+// named returns the tables of a family ([redcap.NAME], [engage.NAME], [redox.NAME], [job.NAME]), those of bad names too: their keys
+// are looked at all the same.
 func (l *loader) named(family *node, word string) []*node {
 	if family == nil {
 		return nil
@@ -195,15 +203,14 @@ func (l *loader) named(family *node, word string) []*node {
 }
 
 // job puts the three layers of one job on top of each other.
-func (l *loader) job(c *Config, n, general, servers *node) {
+func (l *loader) job(c *Config, n, general, root *node) {
 	j := &Job{Name: n.key, Schema: n.key, node: n, set: settings{}}
-	fill(j)
-	l.add(decode(j, general, j.set)...)
-	if server, ok := strings.CutPrefix(sourceOf(n, general), "redcap."); ok {
-		l.add(decode(j, servers.kid(server).kid("defaults"), j.set)...)
-	}
-	l.add(decode(j, n, j.set)...)
-	l.checkJob(c, j, servers)
+	family, server, _ := strings.Cut(sourceOf(n, general), ".")
+	fill(j.keys(family))
+	l.add(decode(j.keys(family).tolerant(), general, j.set)...)
+	l.add(decode(j.keys(family), root.kid(family).kid(server).kid("defaults"), j.set)...)
+	l.add(decode(j.keys(family), n, j.set)...)
+	l.checkJob(c, j, root)
 	c.Jobs[j.Name] = j
 }
 

@@ -99,7 +99,7 @@ func mistakesOfMeaning() []mistake {
 		{"password in the proxy", b + "url = 'https://redcap.example.edu/api/'\nproxy = 'http://u:hunter2@proxy:3128'", "4:9: redcap.b.proxy: holds a user name or password: those are not accepted in a URL"},
 		{"timeout that is none", b + "url = 'https://redcap.example.edu/api/'\ntimeout = '5'", `4:11: redcap.b.timeout = "5": must be a duration above zero such as "90s", "5m", "26h" or "90d"`},
 		{"header in the contact", b + "url = 'https://redcap.example.edu/api/'\ncontact = \"a\\nb\"", `4:11: redcap.b.contact = "a\nb": must be one address or URL, without brackets or line breaks: it is sent in a header`},
-		{"job without source", server + "[job.a]", "3:6: job.a.source: is missing: the server that the project is on, redcap.NAME"},
+		{"job without source", server + "[job.a]", "3:6: job.a.source: is missing: the server that the project is on, redcap.NAME, or the campus, engage.NAME"},
 		{"unknown source", server + "[job.a]\nsource = 'redcap.mian'", `4:10: job.a.source = "redcap.mian": there is no such source; did you mean redcap.main?`},
 		{"source without its family", server + "[job.a]\nsource = 'main'", `4:10: job.a.source = "main": there is no such source; known here are redcap.main`},
 		{"source in a server's defaults", pg + "[redcap.b]\nurl = 'https://b.example.edu/api/'\n[redcap.b.defaults]\nsource = 'redcap.b'", "5:1: redcap.b.defaults.source: a server's defaults are for its own jobs: name the source in each job"},
@@ -147,7 +147,7 @@ func mistakesOfMeaning() []mistake {
 }
 
 func TestEveryMistakeIsRefusedAtItsPosition(t *testing.T) {
-	for _, m := range slices.Concat(mistakesOfForm(), mistakesOfMeaning(), mistakesOfReceivers(), mistakesOfStrategies()) {
+	for _, m := range slices.Concat(mistakesOfForm(), mistakesOfMeaning(), mistakesOfReceivers(), mistakesOfStrategies(), mistakesOfCampuses()) {
 		t.Run(m.name, func(t *testing.T) {
 			write(t, map[string]string{"jobs.toml": m.text})
 			got := strings.ReplaceAll(problems(t, "jobs.toml").Error(), "jobs.toml:", "")

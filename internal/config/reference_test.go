@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"syncd/extract/engage"
 )
 
 // referencePath is the page that `make docs` writes.
@@ -36,9 +38,21 @@ func sections() []section {
 			reflect.TypeFor[Auth](),
 		},
 		{
-			"[job.NAME]", "One project that is pulled into one schema. Each key may also stand in `[defaults]`, for all jobs, and each but `source` in " +
-				"`[redcap.NAME.defaults]`, for the jobs of one server. A job's own key goes before its server's, that before the general one.",
+			"[engage.NAME]", "One campus of Engage, by version 2 of its API. Jobs refer to it as `engage.NAME`. How keys, address and clock go together, and what `syncd check` " +
+				"says where they do not: [operations.md](operations.md#engage).",
+			reflect.TypeFor[Campus](),
+		},
+		{
+			"[job.NAME]", "One project, or one campus, that is pulled into one schema. Each key may also stand in `[defaults]`, for all jobs, and each but `source` in " +
+				"`[redcap.NAME.defaults]` or `[engage.NAME.defaults]`, for the jobs of one server. A job's own key goes before its server's, that before the general one.",
 			reflect.TypeFor[Job](),
+		},
+		{"[job.NAME] of a REDCap project", "Further keys where `source` is `redcap.NAME`.", reflect.TypeFor[Project]()},
+		{"[job.NAME] of an Engage campus", "Further keys where `source` is `engage.NAME`.", reflect.TypeFor[engage.Options]()},
+		{
+			"[job.NAME.resource.WORD]", "A list that a campus has beyond the known ones; its table is WORD. Types come from here alone, never from the data; what `columns` does not name " +
+				"stands in `_extra`.",
+			reflect.TypeFor[engage.Generic](),
 		},
 	}
 }
@@ -80,7 +94,7 @@ func TestReference(t *testing.T) {
 	for _, s := range sections() {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| key | type | default | meaning |\n|---|---|---|---|\n", s.title, s.about)
 		for _, k := range keysOf(s.of) {
-			if k.nested() {
+			if k.nested() || k.named() {
 				continue
 			}
 			if !strings.HasSuffix(strings.TrimSuffix(k.doc, "'"), ".") {
@@ -110,7 +124,7 @@ func TestEverySectionOfTheFileIsInTheReference(t *testing.T) {
 	}
 	for _, s := range sections() {
 		for _, k := range keysOf(s.of) {
-			if k.nested() && !known[k.typ] {
+			if k.nested() && !known[k.typ] || k.named() && !known[k.typ.Elem()] {
 				t.Errorf("table %s of %s has no section", k.name, s.title)
 			}
 		}
@@ -139,6 +153,8 @@ func typeName(k key) string {
 		return "list of `" + strings.Join(k.oneof, "`, `") + "`"
 	case len(k.oneof) > 0:
 		return "`" + strings.Join(k.oneof, "` or `") + "`"
+	case k.typ == textsType:
+		return "table of texts"
 	case k.typ == numbersType:
 		return "list of whole numbers"
 	case k.typ.Kind() == reflect.Slice:

@@ -168,21 +168,21 @@ func TestACommandThatHangsIsEndedWithAllThatItStarted(t *testing.T) {
 }
 
 func TestASecretShowsNothingHoweverItIsPrinted(t *testing.T) {
-	job := Job{Name: "asthma", Token: secretOf(t, "", "env:SYNCD_CANARY")}
+	job := Job{Name: "asthma", Project: Project{Token: secretOf(t, "", "env:SYNCD_CANARY")}}
 	var out bytes.Buffer
-	slog.New(slog.NewJSONHandler(&out, nil)).Info("job", "token", job.Token, "job", job)
-	slog.New(slog.NewTextHandler(&out, nil)).Info("job", "token", job.Token, "job", job)
+	slog.New(slog.NewJSONHandler(&out, nil)).Info("job", "token", job.Project.Token, "job", job)
+	slog.New(slog.NewTextHandler(&out, nil)).Info("job", "token", job.Project.Token, "job", job)
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
-		fmt.Fprintf(&out, verb, job.Token)
+		fmt.Fprintf(&out, verb, job.Project.Token)
 		fmt.Fprintf(&out, verb, job)
 		fmt.Fprintf(&out, verb, &job)
 	}
-	encoded, err := json.Marshal(map[string]any{"token": job.Token, "job": job})
+	encoded, err := json.Marshal(map[string]any{"token": job.Project.Token, "job": job})
 	if err != nil {
 		t.Fatal(err)
 	}
 	out.Write(encoded)
-	text, err := job.Token.MarshalText()
+	text, err := job.Project.Token.MarshalText()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,8 +190,8 @@ func TestASecretShowsNothingHoweverItIsPrinted(t *testing.T) {
 	if strings.Contains(out.String(), "SYNCD_CANARY") || !strings.Contains(out.String(), redacted) {
 		t.Errorf("printed: %s", out.String())
 	}
-	if job.Token.Ref() != "env:SYNCD_CANARY" {
-		t.Errorf("reference: %s", job.Token.Ref())
+	if job.Project.Token.Ref() != "env:SYNCD_CANARY" {
+		t.Errorf("reference: %s", job.Project.Token.Ref())
 	}
 }
 
@@ -216,7 +216,7 @@ token = "env:SYNCD_TEST_NONE"
 `,
 	})
 	c := load(t, "jobs.toml")
-	if token, err := c.Jobs["asthma"].ReadToken(t.Context()); err != nil || token != "AAAA" {
+	if token, err := c.Jobs["asthma"].ReadSecret(t.Context(), "token"); err != nil || token != "AAAA" {
 		t.Errorf("asthma: %q, %v", token, err)
 	}
 	here := folder(t)
