@@ -18,7 +18,7 @@ build: ## compile bin/syncd
 setup: ## find PostgreSQL, or install the distribution's package, or say what to type
 	@sh scripts/setup.sh
 
-demo: setup build ## the nightly job on a private Postgres and a fake REDCap, again after a few changes, then pushes of a fake Redox
+demo: setup build ## the nightly job on a private Postgres and a fake REDCap, again after a few changes, then a campus of a fake Engage and pushes of a fake Redox
 	@$(BIN) demo
 
 test: setup ## all tests

@@ -14,17 +14,18 @@ import (
 
 	"syncd/extract"
 	"syncd/internal/config"
+	"syncd/internal/fake/engage"
 	"syncd/internal/pgembed"
 	"syncd/load"
 )
 
-// demoCommand shows the main job on a private Postgres and a fake REDCap, and a receiver of what a fake Redox pushes.
+// demoCommand shows the main job on a private Postgres and a fake REDCap, a campus of a fake Engage, and a receiver of what a fake Redox pushes.
 func (c *cli) demoCommand() *cobra.Command {
 	var dir string
 	var records int
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "the nightly job on a private Postgres and a fake REDCap, again after a few changes, then pushes of a fake Redox",
+		Short: "the nightly job on a private Postgres and a fake REDCap, again after a few changes, then a campus of a fake Engage and pushes of a fake Redox",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if records < 40 {
@@ -83,11 +84,15 @@ func (c *cli) demo(dir string, records int) error {
 		return err
 	}
 	d := &demo{cli: c, dir: dir, projects: projects}
-	err = d.run(s.ctx, fake.url)
+	campus, err := d.serveCampus()
+	if err != nil {
+		return errors.Join(err, fake.close())
+	}
+	err = d.run(s.ctx, fake.url, campus.url)
 	if errors.Is(err, errInterrupted) {
 		err = nil
 	}
-	return errors.Join(err, fake.close())
+	return errors.Join(err, fake.close(), campus.close())
 }
 
 // demo is one guided tour. It uses the same parts as the verbs do, through a jobs.toml that it writes.
@@ -95,10 +100,20 @@ type demo struct {
 	*cli
 	dir      string
 	projects []fakeProject
+	campus   *engage.Campus
 }
 
-func (d *demo) run(ctx context.Context, fakeURL string) error {
-	if err := d.write(fakeURL); err != nil {
+// nightly are the jobs of the first part.
+func (d *demo) nightly() []string {
+	var names []string
+	for _, p := range d.projects {
+		names = append(names, p.name)
+	}
+	return names
+}
+
+func (d *demo) run(ctx context.Context, fakeURL, campusURL string) error {
+	if err := d.write(fakeURL, campusURL); err != nil {
 		return err
 	}
 	inner := &cli{Main: d.Main, ctx: ctx, config: filepath.Join(d.dir, "jobs.toml"), output: "table", logLevel: d.logLevel, logFormat: d.logFormat}
@@ -120,7 +135,7 @@ func (d *demo) run(ctx context.Context, fakeURL string) error {
 }
 
 // write makes the folder with jobs.toml and one token file per job, as a user would have it.
-func (d *demo) write(fakeURL string) error {
+func (d *demo) write(fakeURL, campusURL string) error {
 	tokens := filepath.Join(d.dir, "tokens")
 	if err := os.MkdirAll(tokens, 0o755); err != nil {
 		return fmt.Errorf("make data folder: %w", err)
@@ -134,11 +149,15 @@ func (d *demo) write(fakeURL string) error {
 			return fmt.Errorf("write token: %w", err)
 		}
 	}
+	campus, err := d.writeCampus(campusURL)
+	if err != nil {
+		return err
+	}
 	receiver, err := d.writeReceiver()
 	if err != nil {
 		return err
 	}
-	b.WriteString(receiver)
+	b.WriteString(campus + receiver)
 	return os.WriteFile(filepath.Join(d.dir, "jobs.toml"), []byte(b.String()), 0o600)
 }
 
@@ -152,7 +171,7 @@ func (d *demo) tour(ctx context.Context, inner *cli, cfg *config.Config, url str
 	}
 	defer w.Close()
 	d.say("\nthe night's work: %d projects of a fake REDCap, every record read and compared", len(d.projects))
-	if err := inner.sync(cfg, w, cfg.Names(), syncing{}); err != nil {
+	if err := inner.sync(cfg, w, d.nightly(), syncing{}); err != nil {
 		return err
 	}
 	d.say("")
@@ -166,7 +185,7 @@ func (d *demo) tour(ctx context.Context, inner *cli, cfg *config.Config, url str
 		return err
 	}
 	d.say("\nat the source: %s\nthe next night:", changed)
-	if err := inner.sync(cfg, w, cfg.Names(), syncing{}); err != nil {
+	if err := inner.sync(cfg, w, d.nightly(), syncing{}); err != nil {
 		return err
 	}
 	d.say("\nonly what changed was touched; the ledger says so:")
@@ -175,6 +194,9 @@ func (d *demo) tour(ctx context.Context, inner *cli, cfg *config.Config, url str
 		return err
 	}
 	if err := inner.printRuns(runs); err != nil {
+		return err
+	}
+	if err := d.showCampus(ctx, inner, cfg, w); err != nil {
 		return err
 	}
 	p, err := d.receive(inner, cfg, w, log)
@@ -193,6 +215,7 @@ func (p *pushed) stay(ctx context.Context) error {
 	p.say("\na daemon now runs the schedules (every minute) and drains what is pushed, until Ctrl-C; in another terminal:\n  bin/syncd -c %s status", p.inner.config)
 	drained, end := p.goOn(ctx)
 	defer end()
+	defer p.teach(ctx)()
 	return p.inner.daemon(ctx, p.cfg, p.w, p.log, drained)
 }
 

@@ -117,7 +117,7 @@ func (p *pushed) push(ctx context.Context, n int) error {
 		tellReport(p.Stdout, r)
 		tables = append(tables, r.Tables...)
 	}
-	return errors.Join(err, p.printPushed(tables))
+	return errors.Join(err, p.printTouched(demoReceiver, tables))
 }
 
 // eventsOf counts messages by model and event.
@@ -138,17 +138,6 @@ func eventsOf(messages []*fake.Message) string {
 		lines = append(lines, fmt.Sprintf("  %-13s %s", model, strings.Join(parts, ", ")))
 	}
 	return strings.Join(lines, "\n")
-}
-
-// printPushed shows what was done to the hospital's tables; their histories are left out.
-func (p *pushed) printPushed(tables []load.RunTable) error {
-	g := &grid{head: []string{"table", "new", "changed", "gone"}}
-	for _, t := range tables {
-		if t.Schema == demoReceiver && t.Inserted+t.Updated+t.Deleted > 0 {
-			g.add(t.Table, count(t.Inserted), count(t.Updated), count(t.Deleted))
-		}
-	}
-	return g.print(p.Stdout, "table")
 }
 
 // goOn lets the hospital push a message each second until ctx ends, and names what a daemon has to drain. The func waits for

@@ -20,7 +20,7 @@ import (
 func demoOf(t *testing.T) (p *pushed, out *bytes.Buffer, database string) {
 	t.Helper()
 	out, database = &bytes.Buffer{}, pgtest.New(t)
-	d := &demo{dir: t.TempDir()}
+	d := &demo{dir: t.TempDir(), campus: campusOf(10, 1, time.Now())}
 	d.cli = &cli{Main: &Main{Now: time.Now, Stdout: out, Stderr: out}, ctx: t.Context(), config: filepath.Join(d.dir, "jobs.toml")}
 	if err := os.Mkdir(filepath.Join(d.dir, "tokens"), 0o700); err != nil {
 		t.Fatal(err)
