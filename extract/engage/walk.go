@@ -25,7 +25,8 @@ type walk struct {
 	total   int64           // as the first page had it
 	began   time.Time       // the server's clock when it sent the first page
 	pages   int
-	sound   bool // pages of one list: its length never changed, and as many keys came as it says
+	last    string // the key that was read last
+	sound   bool   // pages of one list: its length never changed, and as many keys came as it says
 }
 
 func newWalk(l *layout) *walk {
@@ -72,6 +73,7 @@ func (p *pull) walk(ctx context.Context, l *layout, more url.Values, drift bool)
 func (w *walk) note(s *sheet) {
 	w.pages++
 	for _, key := range s.keys {
+		w.last = key[0]
 		w.keys.Add(key[0])
 		delete(w.deleted, key[0])
 	}

@@ -58,11 +58,14 @@ func (h *wholly) read(ctx context.Context) (*walk, error) {
 func (h *wholly) still(ctx context.Context) (*walk, error) {
 	var w *walk
 	for range tries {
-		var err error
+		last, err := h.last(ctx)
+		if err != nil {
+			return nil, err
+		}
 		if w, err = h.walk(ctx, h.l, nil, h.drift); err != nil {
 			return nil, err
 		}
-		if w.sound {
+		if w.sound = w.sound && (last == "" || last == w.last); w.sound {
 			if w.sound, err = h.undisturbed(ctx, w); err != nil {
 				return nil, err
 			}
@@ -82,6 +85,26 @@ func (h *wholly) still(ctx context.Context) (*walk, error) {
 		return h.byTime(ctx)
 	}
 	return w, nil
+}
+
+// last asks for the last item of a list of several pages before it is walked. Where something goes away that the walk has
+// passed, while as much is added to the end, the length stays the same, and what moves up across the edge of a page is never
+// seen; but the last item is another one then. It is empty where the server tells what was deleted, or not of one item.
+func (h *wholly) last(ctx context.Context) (key string, err error) {
+	if h.fact.Deletes {
+		return "", nil
+	}
+	s := newSheet(h.l) // nothing of it is handed on
+	first, err := h.cfg.Client.Page(ctx, h.l.path, h.l.params, 1, 1, s.take)
+	if err != nil || first.PageSize != 1 || first.TotalItems <= pageItems {
+		return "", err
+	}
+	s.reset()
+	env, err := h.cfg.Client.Page(ctx, h.l.path, h.l.params, int(first.TotalItems), 1, s.take)
+	if err != nil || env.TotalItems != first.TotalItems || len(s.keys) != 1 {
+		return "", err
+	}
+	return s.keys[0][0], nil
 }
 
 // undisturbed finds out, where the server tells, whether something went away that the walk had passed, while as much came
