@@ -35,7 +35,7 @@ func (x *execution) prove(ctx context.Context, stored extract.Stored) error {
 		proofs = append(proofs, ids)
 	}
 	var err error
-	second := proveChanges(x.proof, &x.reread)
+	second := x.read.loaded(proveChanges(x.proof, &x.reread))
 	if x.proof.Full {
 		second, err = x.proveCells(ctx)
 	} else {
@@ -222,6 +222,20 @@ func (t tally) add(b *extract.Batch, r *load.Result) {
 			n.keys -= c.Stored
 		}
 	}
+}
+
+// loaded lets a proof hold only if no row waits for its table.
+func (t tally) loaded(p load.Proof) load.Proof {
+	var waiting []string
+	for _, name := range sortedTables(t) {
+		if n := t[name].blocked; n > 0 {
+			waiting = append(waiting, fmt.Sprintf("%d rows of %s wait for a change of structure", n, name))
+		}
+	}
+	if p.Holds && len(waiting) > 0 {
+		p.Holds, p.Reason = false, few(waiting)
+	}
+	return p
 }
 
 // brings reports whether a batch has rows of a table, be it none of them this time.

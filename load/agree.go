@@ -162,7 +162,7 @@ func (r *Run) Agree(ctx context.Context, s *extract.Structure) (*Changes, error)
 
 // take makes the shapes under which the run loads, and remembers them.
 func (r *Run) take(ctx context.Context, s *extract.Structure, have stored, out *Changes) error {
-	r.tables = tables{}
+	r.tables, r.behind = tables{}, false
 	var schemas, names []string
 	var marks [][16]byte
 	for _, want := range s.Tables {

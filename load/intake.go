@@ -67,6 +67,11 @@ func (in *intake) again() {
 	}
 }
 
+// waits reports whether a table that cannot be loaded stays behind what the batch says of it.
+func (in *intake) waits() bool {
+	return in.blocked > 0 || in.inScope && in.sh.t.blocked != "" && in.sh.t.exists
+}
+
 // notes returns the notes of row i.
 func (in *intake) notes(i int) []extract.Note {
 	if len(in.notesAt) == 0 {

@@ -31,6 +31,8 @@ type Run struct {
 	seq    int64  // of the next batch
 	tables tables // as Agree found or made them
 	state  merged
+	// behind says that rows of this run wait for a table: it may not say that it has come anywhere.
+	behind bool
 
 	deletes Deletes
 	drift   Drift

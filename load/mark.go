@@ -68,7 +68,8 @@ func (r *Run) position() string {
 }
 
 // keepMarks stores what a batch says of how far the run has come, in the batch's own transaction: its marks, which
-// erase the position, and its memo, or its position.
+// erase the position, and its memo, or its position. A run of which rows wait for a table has come nowhere: the next one starts
+// where this one did, until the table is there.
 func (r *Run) keepMarks(ctx context.Context, tx pgx.Tx, b *extract.Batch) error {
 	var names, values []string
 	for _, m := range b.Marks {
@@ -85,7 +86,10 @@ func (r *Run) keepMarks(ctx context.Context, tx pgx.Tx, b *extract.Batch) error 
 		if err := r.settleRelease(ctx, tx); err != nil {
 			return err
 		}
-	case b.Position != "":
+		if r.behind {
+			return nil
+		}
+	case b.Position != "" && !r.behind:
 		names, values = append(names, r.position()), append(values, b.Position)
 	default:
 		return nil

@@ -307,6 +307,7 @@ func (r *Run) settle(ctx context.Context, s *session, w *work, now clock) error 
 	for _, in := range w.intakes {
 		rejects = append(rejects, in.rejects...)
 		in.tally()
+		r.behind = r.behind || in.waits()
 		if err := in.counts.Balance(); err != nil {
 			return extract.Errorf(extract.KindInternal, "load batch", "%s: %w", in.sh.t, err)
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -105,4 +106,42 @@ func TestMissingTableInPlanModeBlocksItsRowsAndNothingElse(t *testing.T) {
 		t.Fatalf("%+v", c)
 	}
 	wantCounts(t, loadInto(t, r, one([]string{"1"}, p, person("1", "Ann", "3"))), Counts{Read: 1, Blocked: 1})
+}
+
+// A run that went on without a table must not let the next one believe that its rows are there.
+func TestRunWhoseRowsWaitForATableHasComeNowhere(t *testing.T) {
+	t.Parallel()
+	w := warehouse(t)
+	w.ddl = Plan
+	p := people()
+	run := func(rows int, position string) extract.Since {
+		r := begin(t, w, order())
+		agree(t, r, p)
+		for i := range rows {
+			loadInto(t, r, one([]string{"1"}, p, person("1", "Ann", strconv.Itoa(i))))
+		}
+		last := &extract.Batch{Position: position}
+		if position == "" {
+			last.Marks, last.Memo = []extract.Mark{{Name: "people", Value: "now"}}, []byte("{}")
+		}
+		loadInto(t, r, last)
+		end(t, r, Ending{State: Succeeded})
+		r = begin(t, w, order())
+		since, err := r.Since(t.Context(), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		end(t, r, Ending{State: Succeeded})
+		return since
+	}
+	if since := run(1, "7"); since.Position != "" {
+		t.Errorf("goes on at %s, where rows were left behind", since.Position)
+	}
+	if since := run(1, ""); len(since.Marks) > 0 || since.Memo != nil {
+		t.Errorf("starts from %v with the memo %q, where rows were left behind", since.Marks, since.Memo)
+	}
+	w.ddl = Apply
+	if since := run(1, ""); since.Marks["people"] != "now" || string(since.Memo) != "{}" {
+		t.Errorf("starts from %v with the memo %q, after everything was loaded", since.Marks, since.Memo)
+	}
 }
