@@ -2,6 +2,7 @@ package engage
 
 import (
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -439,4 +440,93 @@ func (c *campus) during(list string, times int, happen func()) {
 		}
 		return r.PageSize == pageItems
 	}})
+}
+
+// Scenario 5: a page is stored or the run has failed.
+func TestAPageThatIsRefusedForAWhileIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	c := newCampus(t, small())
+	c.o.Resources = []string{memberships}
+	c.server.Fault(fake.Fault{Kind: fake.Status, N: 429, Resource: memberships, Page: 3, Times: 2})
+	c.server.Fault(fake.Fault{Kind: fake.Truncate, N: 40, Resource: memberships, Page: 2, Times: 1})
+	if proof := c.run(false); proof.Unproven != "" {
+		t.Errorf("unproven: %s", proof.Unproven)
+	}
+	c.agrees(memberships)
+}
+
+func TestARunThatFailsOnTheWayLeavesNoMark(t *testing.T) {
+	t.Parallel()
+	c := newCampus(t, small())
+	c.o.Resources = []string{organizations, memberships}
+	disarm := c.server.Fault(fake.Fault{Kind: fake.NullItems, Resource: memberships, Page: 2})
+	if _, err := c.try(false); extract.KindOf(err) != extract.KindGarbled || len(c.marks) > 0 || c.memo != nil {
+		t.Fatalf("%v; marks %v", err, c.marks)
+	}
+	if len(c.tables[memberships]) == 0 {
+		t.Error("what was read before is not stored")
+	}
+	disarm()
+	if proof := c.run(false); proof.Unproven != "" || !proof.Full {
+		t.Errorf("full %v, unproven %q", proof.Full, proof.Unproven)
+	}
+	c.agrees(organizations, memberships)
+}
+
+func TestNewColumnsAreFilledByReadingAllOnce(t *testing.T) {
+	t.Parallel()
+	c := newCampus(t, small())
+	c.o.Resources = []string{organizations, users}
+	c.run(false)
+	c.o.Sensitive = []string{"sex"}
+	if proof := c.run(false); len(proof.Listed) != 1 || c.touched == 0 {
+		t.Errorf("%d lists were read as a whole, %d rows touched: want users alone", len(proof.Listed), c.touched)
+	}
+	if c.run(false); c.touched > 0 {
+		t.Errorf("the run after touched %d rows", c.touched)
+	}
+}
+
+// What a run holds of a list are its keys: about twenty bytes for each, however much there is in a row.
+func TestALargeListIsReadInLittleMemoryAndFewRequests(t *testing.T) {
+	const rows = 100_000
+	c := newCampus(t, fake.Spec{Organizations: 200, Users: 2000, Memberships: rows, Events: 1, Attendees: -1, Transactions: -1})
+	c.o.Resources = []string{memberships}
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	s := c.source(t)
+	if _, err := s.Describe(t.Context(), extract.Since{}); err != nil {
+		t.Fatal(err)
+	}
+	c.server.ResetRequests()
+	var before, after int64
+	largest, read := 0, 0
+	_, err := s.Pull(t.Context(), extract.Since{Stored: sourcetest.Nothing{}}, func(b *extract.Batch) error {
+		for _, r := range b.Rows {
+			largest, read = max(largest, r.Len()), read+r.Len()
+		}
+		if read == 10*pageItems && before == 0 { // buffers have their size, and the fake has computed what it counts by
+			before = heap()
+		}
+		if b.Marks != nil {
+			after = heap()
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if read != rows || largest > pageItems {
+		t.Errorf("%d rows in batches of up to %d", read, largest)
+	}
+	if grown := (after - before) / rows; grown > 40 {
+		t.Errorf("%d bytes for each row are held", grown)
+	}
+	if n, least := c.server.Count(memberships), rows/pageItems; n > least+8 {
+		t.Errorf("%d requests where %d are the least", n, least)
+	}
 }

@@ -1,6 +1,6 @@
 // Command bench prints the figures of the project as ratios of two things measured in one run on one machine.
 //
-// What comes in: a synthetic REDCap project served on loopback, a private Postgres with fsync on. What goes out: one line per figure,
+// What comes in: a synthetic REDCap project and a synthetic campus served on loopback, a private Postgres with fsync on. What goes out: one line per figure,
 // `B1 ratio=1.42 limit=1.60 ok` (or MISSED), with detail above it. The yardstick of a load is a COPY of the same rows into
 // the same table with its indexes. It reports and never fails for a figure that was missed.
 package main
@@ -18,6 +18,7 @@ import (
 
 type settings struct {
 	rows, wide, pairs int
+	campusRows        int
 	only              string
 	keep              bool
 	steadyFor         time.Duration
@@ -27,8 +28,9 @@ func main() {
 	var s settings
 	flag.IntVar(&s.rows, "rows", 300_000, "rows of B1, B2 and B3")
 	flag.IntVar(&s.wide, "wide", 3_000_000, "rows of the second part of B8")
+	flag.IntVar(&s.campusRows, "campus", 1_000_000, "rows of the campus of the figures called engage")
 	flag.IntVar(&s.pairs, "pairs", 5, "measured pairs after one warm-up")
-	flag.StringVar(&s.only, "only", "", "comma list of figures, e.g. B1,B8")
+	flag.StringVar(&s.only, "only", "", "comma list of figures, e.g. B1,B8,engage")
 	flag.DurationVar(&s.steadyFor, "steady", 5*time.Minute, "how long the last part of B7 lasts")
 	flag.BoolVar(&s.keep, "keep", false, "keep the data folder")
 	flag.Parse()
@@ -63,7 +65,12 @@ func run(ctx context.Context, s settings) error {
 		}
 	}
 	if s.wants("B8") {
-		return b.memory(ctx)
+		if err := b.memory(ctx); err != nil {
+			return err
+		}
+	}
+	if s.wants("engage") {
+		return b.campus(ctx)
 	}
 	return nil
 }
