@@ -81,6 +81,10 @@ func changeCampus(ts *testscript.TestScript, neg bool, args []string) {
 		if got := strconv.Itoa(fake.Count(args[0])); got != args[1] {
 			ts.Fatalf("%s was asked %s times, want %s", args[0], got, args[1])
 		}
+	case "crowd": // the most requests that were under way at once
+		if got := strconv.Itoa(fake.MaxConcurrent()); got != args[0] {
+			ts.Fatalf("%s requests were under way at once, want %s", got, args[0])
+		}
 	case "forget":
 		fake.ResetRequests()
 	case "live": // the warehouse holds what the campus holds: RESOURCE
