@@ -133,18 +133,19 @@ func (h holdings) valued(t *extract.Table, column string) (*shape, error) {
 	return sh, nil
 }
 
-// once reads keys that are not text in one answer, before any is handed out.
+// once reads keys that are not text in one answer: Postgres sorts them, and none is kept.
 func (h holdings) once(ctx context.Context, t *table, yield func(key string) error) error {
-	keys, err := h.read(ctx, selectFirstKeysOnce(t))
+	rows, err := h.r.w.pool.Query(ctx, selectFirstKeysOnce(t))
 	if err != nil {
 		return fault("read keys of "+t.String(), err)
 	}
-	for _, k := range keys {
-		if err := yield(k); err != nil {
-			return err
-		}
+	var key string
+	var refused error
+	_, err = pgx.ForEachRow(rows, []any{&key}, func() error { refused = yield(key); return refused })
+	if refused != nil {
+		return refused
 	}
-	return nil
+	return fault("read keys of "+t.String(), err)
 }
 
 func (h holdings) read(ctx context.Context, sql string, args ...any) ([]string, error) {

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -170,5 +171,35 @@ func TestMemoOfABatchThatFailedIsNotKept(t *testing.T) {
 	}
 	if n := ask[int](t, w, "SELECT count(*) FROM syncd.memo"); n != 0 {
 		t.Error("the memo of a batch that failed was kept")
+	}
+}
+
+func TestKeysThatAreNumbersComeAsTextAndStopWhenTold(t *testing.T) {
+	t.Parallel()
+	w := warehouse(t)
+	list := &extract.Table{Name: "list", Columns: []extract.Column{{Name: "id", Type: extract.Bigint, Key: true}, col("name", extract.Text)}}
+	r := started(t, w, list)
+	rows := extract.NewRows(list)
+	want := new(extract.KeySet)
+	for i := range 50 {
+		id := fmt.Sprint(i * 7)
+		want.Add(id)
+		noted(rows, []string{id, "x"})
+	}
+	want.Sort()
+	loadInto(t, r, &extract.Batch{Rows: []*extract.Rows{rows}})
+	var got []string
+	if err := r.Stored().Keys(t.Context(), list, func(key string) error { got = append(got, key); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(slices.Collect(want.All()), got); diff != "" {
+		t.Errorf("keys (-want +got):\n%s", diff)
+	}
+	if same, err := r.Stored().Same(t.Context(), list, want); !same || err != nil {
+		t.Errorf("the same keys are others: %v", err)
+	}
+	stop, n := errors.New("enough"), 0
+	if err := r.Stored().Keys(t.Context(), list, func(string) error { n++; return stop }); err != stop || n != 1 {
+		t.Errorf("stopped with %v after %d keys", err, n)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -113,9 +114,7 @@ func (s *sheet) row(key string) {
 	for i, c := range s.cells {
 		s.cell(r, r.Table.Columns[i].Name, c)
 	}
-	for _, o := range s.others {
-		note(r, o.name, o.raw)
-	}
+	notes(r, "", s.others)
 	for i, raw := range s.nested {
 		if absent(raw) {
 			continue
@@ -127,6 +126,16 @@ func (s *sheet) row(key string) {
 		read(i, key, raw)
 	}
 	r.End()
+}
+
+// notes keeps members that nobody declared beside the row; of one that stands twice the later.
+func notes(r *extract.Rows, above string, others []other) {
+	slices.SortStableFunc(others, func(a, b other) int { return strings.Compare(a.name, b.name) })
+	for i, o := range others {
+		if i+1 == len(others) || others[i+1].name != o.name {
+			note(r, above+o.name, o.raw)
+		}
+	}
 }
 
 // note keeps what nobody declared beside the row.
@@ -231,9 +240,7 @@ func (s *sheet) nestedRows(at int, key string, raw jsontext.Value) {
 		for j, f := range u.fields {
 			s.put(r, u.table.Columns[j+1].Name, f.kind, values[j])
 		}
-		for _, o := range others {
-			note(r, o.name, o.raw)
-		}
+		notes(r, "", others)
 		r.End()
 	}); err != nil {
 		note(above, u.name, raw)
@@ -277,9 +284,7 @@ func (s *sheet) custom(at int, key string, raw jsontext.Value) {
 			note(above, u.name+"["+strconv.Itoa(i)+"]", element)
 			return
 		}
-		for _, o := range others {
-			note(above, u.name+"["+strconv.Itoa(i)+"]."+o.name, o.raw)
-		}
+		notes(above, u.name+"["+strconv.Itoa(i)+"].", others)
 		each := func(_ int, v jsontext.Value) {
 			if absent(v) {
 				return

@@ -285,6 +285,10 @@ func TestTwoSpellingsOfOneFieldLoseNothing(t *testing.T) {
 	if row["start_date_time"] != "2013-08-09 23:00:00.001+00" || row["_2startDate"] != "1376089200000" {
 		t.Errorf("%q", row)
 	}
+	w, s := decoded(t, events, nil, `{"eventId":1,"new":"a","eventName":"a","other":1,"new":"b","eventName":"b"}`)
+	if row := w.row(events, "1"); row["_2new"] != "b" || row["event_name"] != "b" || len(s.rows[0].Notes()) != 2 {
+		t.Errorf("of what stands twice: %q", row)
+	}
 	w, _ = decoded(t, users, nil, `{"userId":1,"major":{"value":"Art","lastModified":null,"source":"SIS"}}`)
 	if row := w.row(users, "1"); row["major"] != "Art" || row["_2major.source"] != "SIS" {
 		t.Errorf("%q", row)
