@@ -15,6 +15,7 @@ type DryRun struct {
 	Tables     []DryTable       `json:"tables"`
 	New        int64            `json:"new_ids"`  // listed at the source and not live
 	Gone       int64            `json:"gone_ids"` // live and not listed
+	Listed     bool             `json:"listed"`   // all ids were listed: else New and Gone are those of some lists
 	Held       string           `json:"held,omitempty"`
 	Compared   string           `json:"compared"` // how far the comparison went, in words
 }
@@ -110,6 +111,6 @@ func (x *execution) rehearse(ctx context.Context) error {
 		dry.Tables = append(dry.Tables, d)
 	}
 	ids, err := proveIDs(ctx, since.Stored, x.proof)
-	dry.New, dry.Gone = ids.Counts["missing"], ids.Counts["extra"]
+	dry.New, dry.Gone, dry.Listed = ids.Counts["missing"], ids.Counts["extra"], x.proof.Full || x.proof.Listed == nil
 	return err
 }

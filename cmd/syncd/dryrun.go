@@ -10,7 +10,11 @@ import (
 // tellDryRun prints what a run would find.
 func tellDryRun(out io.Writer, r job.Report) {
 	d := r.DryRun
-	fmt.Fprintf(out, "%s: dry run, nothing was written; %s ids are new at the source, %s are gone from it\n", r.Job, count(d.New), count(d.Gone))
+	which := ""
+	if !d.Listed {
+		which = ", of the lists that were read whole"
+	}
+	fmt.Fprintf(out, "%s: dry run, nothing was written; %s ids are new at the source, %s are gone from it%s\n", r.Job, count(d.New), count(d.Gone), which)
 	fmt.Fprintf(out, "  compared: %s\n", d.Compared)
 	if len(d.Statements) > 0 {
 		fmt.Fprintf(out, "  %s statements of DDL would run first; syncd plan %s prints them\n", count(int64(len(d.Statements))), r.Job)
