@@ -32,7 +32,7 @@ const (
 
 // How many groups are written at the same time, and how long one may take.
 const (
-	groupsAtOnce = 2
+	groupsAtOnce = 6
 	groupWithin  = 8 * time.Second
 )
 

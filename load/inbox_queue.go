@@ -1,8 +1,10 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
+	"maps"
 	"slices"
 	"time"
 
@@ -135,13 +137,23 @@ func (r *Run) settleDeliveries(ctx context.Context, tx pgx.Tx, settled []extract
 	if len(settled) == 0 {
 		return nil
 	}
-	seqs, states, reasons := make([]int64, len(settled)), make([]string, len(settled)), make([]*string, len(settled))
-	for i, s := range settled {
-		seqs[i], states[i], reasons[i] = s.Seq, string(s.Outcome), orNull(plainText(s.Reason))
+	type end struct {
+		outcome extract.Outcome
+		reason  string
 	}
-	var n int
-	if err := tx.QueryRow(ctx, deliverySettleSQL, seqs, states, reasons, r.id, now).Scan(&n); err != nil {
-		return err
+	ends := map[end][]int64{}
+	for _, one := range settled {
+		e := end{one.Outcome, one.Reason}
+		ends[e] = append(ends[e], one.Seq)
+	}
+	order := slices.SortedFunc(maps.Keys(ends), func(a, b end) int { return cmp.Or(cmp.Compare(a.outcome, b.outcome), cmp.Compare(a.reason, b.reason)) })
+	n := 0
+	for _, e := range order {
+		var some int
+		if err := tx.QueryRow(ctx, deliverySettleSQL, ends[e], string(e.outcome), orNull(plainText(e.reason)), r.id, now).Scan(&some); err != nil {
+			return err
+		}
+		n += some
 	}
 	if n != len(settled) {
 		return extract.Errorf(extract.KindInternal, "settle deliveries", "%d of %d were pending", n, len(settled))

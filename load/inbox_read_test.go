@@ -20,7 +20,7 @@ func settleAs(t *testing.T, b *Inbox, w *Warehouse, d *extract.Delivery, state, 
 		return
 	}
 	seq := ask[int64](t, w, "SELECT seq FROM syncd.delivery WHERE destination = $1 AND dedupe_key = $2", d.Destination, d.Key)
-	if n := ask[int](t, w, deliverySettleSQL, []int64{seq}, []string{state}, []*string{orNull(reason)}, 7, d.ReceivedAt); n != 1 {
+	if n := ask[int](t, w, deliverySettleSQL, []int64{seq}, state, orNull(reason), 7, d.ReceivedAt); n != 1 {
 		t.Fatalf("%d settled", n)
 	}
 }

@@ -81,6 +81,7 @@ func (r *Run) Load(ctx context.Context, b *extract.Batch) (*Result, error) {
 		return nil, fault("load batch", err)
 	}
 	r.seq++
+	r.analyze(ctx, w)
 	return result, nil
 }
 

@@ -21,6 +21,7 @@ type shape struct {
 	escape  []bool    // by column: whether a cell can hold what COPY has to escape
 	keys    int
 	made    bool // by this run
+	stats   freshness
 	frontier
 	// versioned tables carry the version of the scope that each row stands for.
 	versioned bool

@@ -41,6 +41,5 @@ func leaveArchiveTo(t *table) string {
 
 // deleteRows deletes rows. Parameters: keys.
 func deleteRows(t *table) string {
-	keys := t.keys()
-	return "DELETE FROM " + name(t.schema, t.name) + " AS t USING unnest(" + keyArrays(1, len(keys)) + ") " + keyAlias(len(keys)) + " WHERE " + keyMatch(keys)
+	return "DELETE FROM " + name(t.schema, t.name) + " AS t USING " + atKeys(t.schema, t.name, t.keys()) + " WHERE t.ctid = k.at"
 }

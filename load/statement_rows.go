@@ -20,14 +20,35 @@ func keyArrays(first, n int) string {
 	return strings.Join(arrays, ", ")
 }
 
-// keyMatch joins rows t of a table to keys k by the first columns of its primary key. The cast is on the side of the
+// keyMatch joins rows o of a table to keys k by the first columns of its primary key. The cast is on the side of the
 // keys, so that the index is used.
 func keyMatch(keys []*column) string {
 	parts := make([]string, len(keys))
 	for i, c := range keys {
-		parts[i] = fmt.Sprintf("t.%s = k.c%d::%s", ident(c.name), i+1, c.typ)
+		parts[i] = fmt.Sprintf("o.%s = k.c%d::%s", ident(c.name), i+1, c.typ)
 	}
 	return strings.Join(parts, " AND ")
+}
+
+// byKeys joins keys k, whose arrays are parameters from the first on, to the rows t of a table that have them: one look into
+// the index for each key, whatever the planner believes of a table that is just being filled. OFFSET 0 keeps it from turning the
+// order round and reading the table for every key. columns are those of t that can be used.
+func byKeys(schema, table string, keys []*column, columns []string) string {
+	return "unnest(" + keyArrays(1, len(keys)) + ") " + keyAlias(len(keys)) + " CROSS JOIN LATERAL (SELECT " + identList(columns, "o.") +
+		" FROM " + name(schema, table) + " AS o WHERE " + keyMatch(keys) + " OFFSET 0) AS t"
+}
+
+// atKeys is the same for statements that write: keys k with the place (k.at) of the row that has each, and more arrays, by name and
+// type, that travel beside them. Rows of a table are written under the claim of its job alone, so that none moves meanwhile.
+func atKeys(schema, table string, keys []*column, more ...[2]string) string {
+	arrays, names, out := keyArrays(1, len(keys)), []string{}, "o.at"
+	for i, m := range more {
+		arrays += fmt.Sprintf(", $%d::%s[]", len(keys)+1+i, m[1])
+		names = append(names, m[0])
+		out += ", k." + m[0]
+	}
+	return "(SELECT " + out + " FROM unnest(" + arrays + ") " + keyAlias(len(keys), names...) + " CROSS JOIN LATERAL (SELECT o.ctid AS at FROM " +
+		name(schema, table) + " AS o WHERE " + keyMatch(keys) + " OFFSET 0) AS o) AS k"
 }
 
 func keyAlias(n int, more ...string) string {
@@ -58,17 +79,16 @@ func selectFingerprints(t *table, width int) string {
 	case 1:
 		return "SELECT " + list + from + fmt.Sprintf(" WHERE t.%s = ANY ($1::text[]::%s[])", ident(keys[0].name), keys[0].typ)
 	}
-	return "SELECT " + list + " FROM unnest(" + keyArrays(1, width) + ") " + keyAlias(width) +
-		" JOIN " + name(t.schema, t.name) + " AS t ON " + keyMatch(keys[:width])
+	return "SELECT " + list + " FROM " + byKeys(t.schema, t.name, keys[:width], append(columnNames(keys), fingerprintColumn))
 }
 
 // selectCells reads the key and the cells of some rows, as text, in the order of columns, then their side columns.
 func selectCells(t *table, columns []*column) string {
 	keys, aside := t.keys(), t.aside(columns)
+	needed := slices.Compact(slices.Sorted(slices.Values(slices.Concat(columnNames(keys), columnNames(columns), []string{nonConformingColumn, missingColumn, extraColumn}))))
 	return "SELECT " + identList(append(columnNames(keys), columnNames(columns)...), "t.") +
 		", " + namedNotes(nonConformingColumn, aside) + ", " + namedNotes(missingColumn, aside) + ", t." + extraColumn +
-		" FROM unnest(" + keyArrays(1, len(keys)) + ") " + keyAlias(len(keys)) +
-		" JOIN " + name(t.schema, t.name) + " AS t ON " + keyMatch(keys)
+		" FROM " + byKeys(t.schema, t.name, keys, needed)
 }
 
 // keepNotes replaces what stands beside a row, and keeps the notes of columns that a batch does not name: their values are
@@ -118,8 +138,8 @@ func nameArray(names []string) string {
 // renewFingerprints gives rows another fingerprint and touches nothing else.
 func renewFingerprints(t *table) string {
 	keys := t.keys()
-	return "UPDATE " + name(t.schema, t.name) + " AS t SET " + fingerprintColumn + " = k.fingerprint FROM unnest(" +
-		keyArrays(1, len(keys)) + ", $" + strconv.Itoa(len(keys)+1) + "::uuid[]) " + keyAlias(len(keys), "fingerprint") + " WHERE " + keyMatch(keys)
+	return "UPDATE " + name(t.schema, t.name) + " AS t SET " + fingerprintColumn + " = k.fingerprint FROM " +
+		atKeys(t.schema, t.name, keys, [2]string{"fingerprint", "uuid"}) + " WHERE t.ctid = k.at"
 }
 
 // copyRows is the COPY of new rows straight into the table. Where times is false their columns are left to their default,
@@ -202,8 +222,8 @@ func moveOut(t *table, columns []string) string {
 		}
 		set.WriteString(ident(c) + " = excluded." + ident(c))
 	}
-	return "WITH gone AS (DELETE FROM " + name(t.schema, t.name) + " AS t USING unnest(" + keyArrays(1, n) + ") " + keyAlias(n) +
-		" WHERE " + keyMatch(keys) + " RETURNING " + identList(columns, "t.") + ")" +
+	return "WITH gone AS (DELETE FROM " + name(t.schema, t.name) + " AS t USING " + atKeys(t.schema, t.name, keys) +
+		" WHERE t.ctid = k.at RETURNING " + identList(columns, "t.") + ")" +
 		" INSERT INTO " + name(t.archive.schema, t.archive.name) + " AS t (" + identList(columns, "") + ", _deleted_at, _deleted_run_id, _deleted_reason)" +
 		fmt.Sprintf(" SELECT %s, $%d::timestamptz, $%d::bigint, $%d::text FROM gone", identList(columns, "gone."), n+1, n+2, n+3) +
 		" ON CONFLICT (" + identList(t.primary, "") + ") DO UPDATE SET " + set.String()
@@ -211,9 +231,7 @@ func moveOut(t *table, columns []string) string {
 
 // leaveArchive drops from the archive what has come back.
 func leaveArchive(t *table) string {
-	keys := t.keys()
-	return "DELETE FROM " + name(t.archive.schema, t.archive.name) + " AS t USING unnest(" + keyArrays(1, len(keys)) + ") " +
-		keyAlias(len(keys)) + " WHERE " + keyMatch(keys)
+	return "DELETE FROM " + name(t.archive.schema, t.archive.name) + " AS t USING " + atKeys(t.archive.schema, t.archive.name, t.keys()) + " WHERE t.ctid = k.at"
 }
 
 // selectFirstKeys reads a page of the distinct values of the first key column, in bytewise order, after $1.
@@ -259,8 +277,7 @@ func countKeys(t *table, width int) string {
 func selectVersions(t *table) string {
 	keys := t.keys()
 	from := func(schema, table string) string {
-		return "SELECT " + identList(columnNames(keys), "t.") + ", t._version FROM unnest(" + keyArrays(1, len(keys)) + ") " + keyAlias(len(keys)) +
-			" JOIN " + name(schema, table) + " AS t ON " + keyMatch(keys)
+		return "SELECT " + identList(columnNames(keys), "t.") + ", t._version FROM " + byKeys(schema, table, keys, append(columnNames(keys), versionColumn))
 	}
 	if t.archive == nil {
 		return from(t.schema, t.name)
@@ -270,9 +287,8 @@ func selectVersions(t *table) string {
 
 // raiseVersions gives rows a version and touches nothing else. Parameters: keys, versions.
 func raiseVersions(t *table) string {
-	keys := t.keys()
-	return "UPDATE " + name(t.schema, t.name) + " AS t SET _version = k.version FROM unnest(" + keyArrays(1, len(keys)+1) + ") " +
-		keyAlias(len(keys), "version") + " WHERE " + keyMatch(keys) + " AND t._version IS DISTINCT FROM k.version"
+	return "UPDATE " + name(t.schema, t.name) + " AS t SET _version = k.version FROM " + atKeys(t.schema, t.name, t.keys(), [2]string{"version", "text"}) +
+		" WHERE t.ctid = k.at AND t._version IS DISTINCT FROM k.version"
 }
 
 // buryScopes keeps the version of scopes that have no live row, also of those that never had one. Parameters: keys,

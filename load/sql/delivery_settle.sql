@@ -1,9 +1,8 @@
--- Says what became of deliveries, in the transaction that brings their rows, and counts them. Locks: those rows, and the
--- counters that they add to, in one order.
+-- Says what became of deliveries, all of them the same, in the transaction that brings their rows, and counts them. Locks: those
+-- rows, and the counters that they add to, in one order.
 WITH done AS (
-    UPDATE syncd.delivery AS d SET state = k.state, reason = k.reason, run_id = $4, settled_at = $5
-    FROM unnest($1::bigint[], $2::text[], $3::text[]) AS k (seq, state, reason)
-    WHERE d.seq = k.seq AND d.state = 'pending'
+    UPDATE syncd.delivery AS d SET state = $2, reason = $3, run_id = $4, settled_at = $5
+    WHERE d.seq = ANY ($1::bigint[]) AND d.state = 'pending'
     RETURNING d.destination, d.test, coalesce(d.source_id, '') AS source_id, coalesce(d.model, '') AS model,
         coalesce(d.event_type, '') AS event_type, d.state, d.received_at
 ), counted AS (
