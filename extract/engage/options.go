@@ -52,9 +52,10 @@ func usual() []string {
 	return []string{organizations, memberships, positions, users, events, attendees}
 }
 
-// names are the known resources that a job pulls, in the order in which they are read.
+// names are the known resources that a job pulls, in the order in which they are read. An empty list is none of them: a job
+// may pull lists of its own alone.
 func (o Options) names() []string {
-	if len(o.Resources) == 0 {
+	if o.Resources == nil {
 		return usual()
 	}
 	return slices.DeleteFunc(known(), func(name string) bool { return !slices.Contains(o.Resources, name) })

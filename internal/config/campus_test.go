@@ -44,6 +44,7 @@ func mistakesOfCampuses() []mistake {
 		{"key of a campus at a project", job + "resources = ['users']", "5:1: job.asthma.resources: is a key of jobs whose source is engage.NAME"},
 		{"key of a project in a campus's defaults", campus + "[engage.campus.defaults]\npull = ['records']", "7:1: engage.campus.defaults.pull: is a key of jobs whose source is redcap.NAME"},
 		{"key of nowhere at a campus's job", pulled + "resorces = ['users']", "8:1: job.u.resorces: unknown key; did you mean resources?"},
+		{"nothing to pull", pulled + "resources = []", "8:1: job.u.resources: is empty, and there is no [job.u.resource.WORD]: nothing would be pulled"},
 		{"bad name of a resource", pulled + "[job.u.resource.Experiences]\npath = 'experiences'\nkey = 'experienceId'", "8:17: job.u.resource.Experiences: a name is 1 to 40 lower-case letters, digits and underscores and begins with a letter"},
 		{"resource of another shape", pulled + "resource = 'experiences'", `8:12: job.u.resource = "experiences": must be a table, not a text in quotes`},
 		{"unknown key of a resource", pulled + "[job.u.resource.experiences]\npath = 'experiences'\nkey = 'experienceId'\nparam = {}", "11:1: job.u.resource.experiences.param: unknown key; did you mean params?"},

@@ -85,6 +85,9 @@ func (l *loader) checkJob(c *Config, j *Job, root *node) {
 	case j.Server != nil:
 		l.checkToken(j)
 	case j.Campus != nil:
+		if n := j.set["resources"]; n != nil && !n.refused && len(j.Engage.Resources)+len(j.Engage.Resource) == 0 {
+			l.add(n.problem("is empty, and there is no [%s.resource.WORD]: nothing would be pulled", j.node.path))
+		}
 	// A server whose table is there was refused itself, or may stand in what could not be read.
 	case family != redcapFamily && family != engageFamily, root.kid(family).kid(name) == nil && !l.lost:
 		l.add(n.problem("there is no such source%s", unknownSource(j.Source, c)))
