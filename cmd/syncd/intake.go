@@ -23,7 +23,7 @@ import (
 )
 
 const (
-	inboxConns = 4                // of the inbox: two groups, and what is asked about senders
+	inboxConns = 9                // of the inbox: six groups, and what is asked about senders
 	intakeStop = 15 * time.Second // for requests in hand, after the first signal
 	flushEvery = 10 * time.Second // how often uses of tokens are written down
 	careEvery  = time.Hour        // how often partitions are made and bytes expire
