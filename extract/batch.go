@@ -12,8 +12,8 @@ const (
 // Batch is rows of one or more tables together with the scope they are the whole truth about. It is loaded
 // in one transaction. It has one of two forms: rows (Closing is nil) or closing (Rows is empty).
 type Batch struct {
-	Rows    []*Rows
-	Scope   *Scope   // nil: upsert only, nothing is moved out
+	Rows  []*Rows
+	Scope *Scope // nil: upsert only, nothing is moved out
 	// Further are scopes of other tables that are loaded in the same transaction; no table is in two of them. Beside Scope only,
 	// and not with Closing or Moved.
 	Further []*Scope

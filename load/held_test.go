@@ -184,8 +184,11 @@ func TestRowsBelowAClosedTableAreNoMassDeletionOfTheirOwn(t *testing.T) {
 	w := warehouse(t)
 	p := people()
 	below := &extract.Table{Name: "tags", Columns: []extract.Column{
-		{Name: p.Columns[0].Name, Type: extract.Text, Key: true}, {Name: "tag_a", Type: extract.Text, Key: true}, {Name: "tag_b", Type: extract.Text, Key: true},
-		{Name: "tag_c", Type: extract.Text, Key: true}, {Name: "tag_d", Type: extract.Text, Key: true},
+		{Name: p.Columns[0].Name, Type: extract.Text, Key: true},
+		{Name: "tag_a", Type: extract.Text, Key: true},
+		{Name: "tag_b", Type: extract.Text, Key: true},
+		{Name: "tag_c", Type: extract.Text, Key: true},
+		{Name: "tag_d", Type: extract.Text, Key: true},
 	}}
 	r := started(t, w, p, below)
 	tags := extract.NewRows(below)

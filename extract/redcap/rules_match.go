@@ -154,7 +154,7 @@ func hasDecimals(b []byte, n int) bool {
 func isEmail(b []byte) bool {
 	s := scanner(b)
 	for {
-		if s.run(aDigit | aLetter | aDash | anUnderscore | aSign) == 0 {
+		if s.run(aDigit|aLetter|aDash|anUnderscore|aSign) == 0 {
 			return false
 		}
 		if !s.byte('.') {
@@ -330,7 +330,7 @@ func isMRN10(b []byte) bool {
 
 func isMRN(b []byte) bool {
 	s := scanner(b)
-	return s.run(aDigit | aLetter | aDash | anUnderscore) > 0 && s.end()
+	return s.run(aDigit|aLetter|aDash|anUnderscore) > 0 && s.end()
 }
 
 func isVanderbiltMRN(b []byte) bool {
