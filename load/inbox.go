@@ -30,9 +30,10 @@ const (
 	groupBytes      = 8 << 20
 )
 
-// How many groups are written at the same time, and how long one may take.
+// How many groups are written at the same time, and how long one may take. Few: while one is written the next one gathers, and a large
+// group costs Postgres little more than a small one.
 const (
-	groupsAtOnce = 6
+	groupsAtOnce = 2
 	groupWithin  = 8 * time.Second
 )
 
@@ -78,6 +79,7 @@ func NewInbox(c Config) (*Inbox, error) {
 		return nil, err
 	}
 	config.ConnConfig.RuntimeParams["synchronous_commit"] = "on"
+	config.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan" // groups differ in size only
 	config.ConnConfig.RuntimeParams["statement_timeout"] = "7s"
 	config.ConnConfig.RuntimeParams["lock_timeout"] = "5s"
 	config.ConnConfig.ConnectTimeout = 5 * time.Second
