@@ -207,6 +207,11 @@ func TestMembershipsThatComeForOneOrganizationOnly(t *testing.T) {
 	c := newCampus(t, small())
 	c.o.Resources = []string{memberships}
 	c.server.Set(func(k *fake.Knobs) { k.NeedUser = true })
+	c.server.SetKey(testKey, func(k *fake.Key) { k.Scope = []string{memberships} })
+	if proof := c.run(false); !strings.Contains(proof.Unproven, "organizations, by which an old server would tell it, could not be read") || len(proof.Listed) > 0 {
+		t.Errorf("without a right to organizations: unproven %q, and %d lists are said to be whole", proof.Unproven, len(proof.Listed))
+	}
+	c.server.SetKey(testKey, func(k *fake.Key) { k.Scope = nil })
 	if proof := c.run(false); proof.Unproven != "" {
 		t.Errorf("unproven: %s", proof.Unproven)
 	}

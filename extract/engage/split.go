@@ -23,7 +23,10 @@ func (h *wholly) byOrganization(ctx context.Context, blind bool) (*walk, error) 
 	sum.began = h.now()
 	clubs, err := h.organizations(ctx)
 	if err != nil || clubs == nil {
-		sum.sound = blind && err == nil // there is nobody who could have any
+		sum.sound = false
+		if blind {
+			sum.doubt = "the list is empty, and organizations, by which an old server would tell it, could not be read"
+		}
 		return sum, err
 	}
 	before, err := h.count(ctx, h.l, nil)
@@ -70,7 +73,7 @@ func (h *wholly) whole(ctx context.Context, sum *walk, before int64, blind bool)
 	return sum, err
 }
 
-// organizations are the ids of all of them; nil where there are none, or they cannot be read as a whole.
+// organizations are the ids of all of them; nil where they cannot be read as a whole.
 func (h *wholly) organizations(ctx context.Context) (*extract.KeySet, error) {
 	if h.clubs != nil {
 		return h.clubs, nil
@@ -93,7 +96,7 @@ func (h *wholly) organizations(ctx context.Context) (*extract.KeySet, error) {
 			w.sound = w.sound && env.TotalItems == w.total && env.PageNumber == page
 			w.note(s)
 		}
-		if w.end(); w.sound && w.keys.Len() > 0 {
+		if w.end(); w.sound {
 			h.clubs = w.keys
 			return h.clubs, nil
 		}

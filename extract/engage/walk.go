@@ -27,6 +27,7 @@ type walk struct {
 	pages   int
 	last    string // the key that was read last
 	sound   bool   // pages of one list: its length never changed, and as many keys came as it says
+	doubt   string // why it is not, where that is not because the list changed
 }
 
 func newWalk(l *layout) *walk {

@@ -1,6 +1,7 @@
 package engage
 
 import (
+	"cmp"
 	"context"
 	"net/url"
 	"time"
@@ -32,7 +33,7 @@ func (h *wholly) read(ctx context.Context) (*walk, error) {
 		return w, nil
 	}
 	if !w.sound {
-		h.doubt(h.l, "the list changed whenever it was read, so that nothing of it was deleted")
+		h.doubt(h.l, "%s, so that nothing of it was deleted", cmp.Or(w.doubt, "the list changed whenever it was read"))
 		return w, nil
 	}
 	missing, err := h.missing(ctx, w)
