@@ -53,7 +53,7 @@ func (t *tallies) count(in map[string]int, what string) {
 // SYNCD_HISTORIES=N plays N histories instead of a few; SYNCD_HISTORY=SEED plays the one of a seed and tells it.
 func TestHistories(t *testing.T) {
 	t.Parallel()
-	seeds := historySeeds(t)
+	seeds := historySeeds(t, fixedHistories, drawnHistories)
 	totals, next, number := newTallies(), atomic.Int64{}, atomic.Int64{}
 	started := time.Now()
 	t.Run("workers", func(t *testing.T) {
@@ -74,8 +74,8 @@ func TestHistories(t *testing.T) {
 	t.Log(totals.text(time.Since(started)))
 }
 
-// historySeeds are the seeds of this run of the test.
-func historySeeds(t *testing.T) []uint64 {
+// historySeeds are the seeds of this run of a test, of which the short form has so many fixed ones and so many drawn anew.
+func historySeeds(t *testing.T, fixed uint64, drawn int) []uint64 {
 	t.Helper()
 	number := func(name string) (uint64, bool) {
 		text := os.Getenv(name)
@@ -90,14 +90,14 @@ func historySeeds(t *testing.T) []uint64 {
 	}
 	n, many := number("SYNCD_HISTORIES")
 	if !many {
-		n = fixedHistories
+		n = fixed
 	}
 	var seeds []uint64
 	for i := range n {
 		seeds = append(seeds, firstSeed+i)
 	}
 	if !many {
-		for range drawnHistories {
+		for range drawn {
 			seeds = append(seeds, rand.Uint64N(1<<40))
 		}
 	}
