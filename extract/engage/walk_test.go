@@ -2,6 +2,7 @@ package engage
 
 import (
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -112,6 +113,36 @@ func TestNothingIsDeletedThatIsThereWhenItIsAskedFor(t *testing.T) {
 		t.Errorf("the next run touched %d rows, and %d went: want the one that was deleted", c.touched, c.deleted)
 	}
 	c.agrees(events)
+}
+
+func TestAnAnswerThatCountsOneItemAndHoldsNoneTellsNothing(t *testing.T) {
+	t.Parallel()
+	c := newCampus(t, fake.Spec{Organizations: 5, Users: 20, Memberships: 30, Events: 1100, Attendees: -1, Transactions: -1})
+	c.o.Resources = []string{events}
+	c.run(false)
+	first, all := c.first(events), c.ids(events)
+	last, _ := c.Find(events, all[len(all)-2])
+	c.during(events, 1, func() { // one is skipped, and is asked for by itself
+		c.must(c.Delete(events, first))
+		_, err := c.NewEvent(c.first(organizations), "Late", last.Get("startDateTime").Time().Add(1))
+		c.must(err)
+	})
+	asked := 0
+	c.server.Fault(fake.Fault{Kind: fake.Lose, N: 1, Resource: events, Match: func(rq fake.Request) bool {
+		id := rq.Params["eventid"]
+		if id == "" || id == strconv.FormatInt(first, 10) {
+			return false
+		}
+		asked++
+		return true
+	}})
+	if _, err := c.try(true); err != nil {
+		t.Fatal(err)
+	}
+	if asked == 0 {
+		t.Error("nothing was asked for by itself")
+	}
+	c.agrees(events) // a second walk has told
 }
 
 func TestWhatGoesWhileAsMuchIsAddedAtTheEndIsNoWholeList(t *testing.T) {

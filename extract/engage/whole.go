@@ -171,11 +171,12 @@ func (h *wholly) confirm(ctx context.Context, w *walk, missing []string) (*walk,
 func (h *wholly) ask(ctx context.Context, w *walk, keys []string) (left []string, told bool, err error) {
 	for _, key := range keys {
 		s := h.sheet(h.l)
-		if _, err := h.cfg.Client.Page(ctx, h.l.path, h.l.with(url.Values{h.l.byID: {key}}), 1, pageItems, s.take); err != nil {
+		env, err := h.cfg.Client.Page(ctx, h.l.path, h.l.with(url.Values{h.l.byID: {key}}), 1, pageItems, s.take)
+		if err != nil {
 			return nil, false, err
 		}
 		switch {
-		case len(s.keys) == 0 && s.unread == 0:
+		case len(s.keys) == 0 && s.unread == 0 && env.TotalItems == int64(len(s.deleted)):
 			left = append(left, key)
 		case len(s.keys) == 1 && s.keys[0][0] == key: // it was skipped
 			w.note(s)
