@@ -1,5 +1,5 @@
-// Package extract holds the nouns that sources and the warehouse share: tables, rows, batches, scopes,
-// marks, rejects, the Source contract and the kinds of error. It does no I/O.
+// Package extract holds the nouns that sources and the warehouse share: tables, views, rows, batches, scopes,
+// marks, rejects, deliveries, findings, the Source contract and the kinds of error. It does no I/O.
 //
 // What comes in: nothing. What goes out: the words in which a source says what it read and the loader
 // is told what to do. The one idea behind them: a batch is the whole truth about its scope. Loading a

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -35,7 +36,7 @@ func appendJSON(dst []byte, dec *jsontext.Decoder, depth int) ([]byte, error) {
 	case 'n', 't', 'f':
 		return append(dst, tok.String()...), nil
 	case '"':
-		return appendJSONString(dst, tok.String())
+		return appendJSONText(dst, tok.String())
 	case '0':
 		return AppendNumeric(dst, []byte(tok.String()))
 	case '[':
@@ -76,7 +77,7 @@ func appendJSONObject(dst []byte, dec *jsontext.Decoder, depth int) ([]byte, err
 			return dst, RuleJSON
 		}
 		m := member{name: name.String(), from: len(dst) - start}
-		if dst, err = appendJSONString(dst, m.name); err != nil {
+		if dst, err = appendJSONText(dst, m.name); err != nil {
 			return dst, err
 		}
 		if dst, err = appendJSON(append(dst, ": "...), dec, depth-1); err != nil {
@@ -104,12 +105,18 @@ func appendJSONObject(dst []byte, dec *jsontext.Decoder, depth int) ([]byte, err
 	return append(dst, '}'), nil
 }
 
-func appendJSONString(dst []byte, s string) ([]byte, error) {
+func appendJSONText(dst []byte, s string) ([]byte, error) {
+	if strings.IndexByte(s, 0) >= 0 {
+		return dst, RuleNUL
+	}
+	return AppendJSONString(dst, s), nil
+}
+
+// AppendJSONString appends s as Postgres prints a string of jsonb. A NUL, which no jsonb can hold, is escaped as any control character.
+func AppendJSONString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	for i := range len(s) {
 		switch c := s[i]; {
-		case c == 0:
-			return dst, RuleNUL
 		case c == '"' || c == '\\':
 			dst = append(dst, '\\', c)
 		case c >= ' ':
@@ -120,5 +127,5 @@ func appendJSONString(dst []byte, s string) ([]byte, error) {
 			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
 		}
 	}
-	return append(dst, '"'), nil
+	return append(dst, '"')
 }

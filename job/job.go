@@ -3,7 +3,7 @@
 //
 // What comes in: an order (job, kind, slot) and a way to open its source. What goes out: a run in the ledger that has
 // ended, with its verdict, and a report of it; for the daemon an Engine that turns schedules into slots and slots into
-// such runs. It promises that a run beats while it works, that a first stop lets the batch finish and a second cuts it,
+// such runs, and drains what is pushed. It promises that a run beats while it works, that a first stop lets the batch finish and a second cuts it,
 // that a verdict is only made of what was asked of the warehouse itself, and that every slot is settled once
 // however many replicas share them. It must never decide anything by the state of the queue, and never
 // know an upstream.

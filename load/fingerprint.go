@@ -151,9 +151,9 @@ func (n *noteText) make(notes []extract.Note) {
 			if k > 0 {
 				dst = append(dst, ", "...)
 			}
-			dst = appendJSONString(dst, m.key)
+			dst = extract.AppendJSONString(dst, m.key)
 			dst = append(dst, ": "...)
-			dst = appendJSONString(dst, m.value)
+			dst = extract.AppendJSONString(dst, m.value)
 		}
 		n.text[kind] = append(dst, '}')
 	}
@@ -186,34 +186,6 @@ func storable(s string) string {
 		return s
 	}
 	return `\x` + hex.EncodeToString([]byte(s))
-}
-
-// appendJSONString writes s as Postgres prints a string of jsonb.
-func appendJSONString(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	for i := range len(s) {
-		switch c := s[i]; c {
-		case '"', '\\':
-			dst = append(dst, '\\', c)
-		case '\b':
-			dst = append(dst, '\\', 'b')
-		case '\f':
-			dst = append(dst, '\\', 'f')
-		case '\n':
-			dst = append(dst, '\\', 'n')
-		case '\r':
-			dst = append(dst, '\\', 'r')
-		case '\t':
-			dst = append(dst, '\\', 't')
-		default:
-			if c < ' ' {
-				dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-				continue
-			}
-			dst = append(dst, c)
-		}
-	}
-	return append(dst, '"')
 }
 
 // appendUUID writes a fingerprint as Postgres prints a uuid.

@@ -1,7 +1,8 @@
 // Package load keeps the warehouse: it makes tables agree with what a source says of itself, merges batches
-// into them, and writes the ledger (runs, claims, marks, slots, rejects) in the same transactions.
+// into them, and writes the ledger (runs, claims, marks, slots, rejects) in the same transactions. It keeps the inbox of what is
+// pushed, which is drained into batches like everything else.
 //
-// What comes in: extract.Structure and extract.Batch. What goes out: rows in Postgres, counts that add up, and
+// What comes in: extract.Structure, extract.Batch and extract.Delivery. What goes out: rows in Postgres, counts that add up, and
 // what a verdict needs. It promises that a batch is loaded once however often it is handed in, that unchanged rows
 // are not touched, that a holder whose claim was taken writes nothing, and that nothing from a source reaches SQL
 // except as a quoted identifier or a parameter. It must never know the name of a source.

@@ -44,20 +44,31 @@ func adminURL(admin string) (string, error) {
 	return "http://" + net.JoinHostPort(host, port), nil
 }
 
-func (c *cli) askReady(ctx context.Context, admin string) error {
+// askDaemon asks the daemon of this configuration for a page of its admin listener. The body is to be closed.
+func askDaemon(ctx context.Context, admin, path string) (*http.Response, error) {
 	base, err := adminURL(admin)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/readyz", nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, nil)
 	if err != nil {
-		return fmt.Errorf("ask %s: %w", admin, err)
+		return nil, fmt.Errorf("ask %s: %w", admin, err)
 	}
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	defer client.CloseIdleConnections()
+	client := &http.Client{
+		Transport:     &http.Transport{DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	reply, err := client.Do(r)
 	if err != nil {
-		return fmt.Errorf("no daemon answers on %s: is 'syncd serve' running?", admin)
+		return nil, fmt.Errorf("no daemon answers on %s: is 'syncd serve' running?", admin)
+	}
+	return reply, nil
+}
+
+func (c *cli) askReady(ctx context.Context, admin string) error {
+	reply, err := askDaemon(ctx, admin, "/readyz")
+	if err != nil {
+		return err
 	}
 	defer reply.Body.Close()
 	text, _ := io.ReadAll(io.LimitReader(reply.Body, 1<<10))

@@ -169,23 +169,13 @@ func (c *cli) watchCommand() *cobra.Command {
 }
 
 func (c *cli) watch(ctx context.Context, admin, receiver string, most int) error {
-	base, err := adminURL(admin)
+	reply, err := askDaemon(ctx, admin, "/watch/"+receiver)
 	if err != nil {
 		return err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/watch/"+receiver, nil)
-	if err != nil {
-		return fmt.Errorf("ask %s: %w", admin, err)
-	}
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	defer client.CloseIdleConnections()
-	reply, err := client.Do(r)
-	if err != nil {
-		return fmt.Errorf("no daemon answers on %s: is 'syncd serve' running?", admin)
-	}
 	defer reply.Body.Close()
 	if reply.StatusCode != http.StatusOK {
-		return fmt.Errorf("what answers on %s is no syncd that can be watchLine: status %d", admin, reply.StatusCode)
+		return fmt.Errorf("what answers on %s is no syncd that can be watched: status %d", admin, reply.StatusCode)
 	}
 	lines := bufio.NewScanner(reply.Body)
 	for seen := 0; lines.Scan(); {

@@ -2,7 +2,6 @@ package engage
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -220,13 +219,5 @@ func blame(err error) string {
 }
 
 func failed(what string, err error) extract.Finding {
-	f := extract.Finding{What: what, Detail: err.Error()}
-	var e *extract.Error
-	if errors.As(err, &e) {
-		f.Next = e.Next
-	}
-	if f.Next == "" {
-		f.Next = "Type syncd check again in a minute; if it stays, show this line to Engage support."
-	}
-	return f
+	return extract.Failed(what, err, "Type syncd check again in a minute; if it stays, show this line to Engage support.")
 }

@@ -2,7 +2,6 @@ package redcap
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -123,13 +122,5 @@ func blame(err error) string {
 }
 
 func failed(what string, err error) extract.Finding {
-	f := extract.Finding{What: what, Detail: err.Error()}
-	var e *extract.Error
-	if errors.As(err, &e) {
-		f.Next = e.Next
-	}
-	if f.Next == "" {
-		f.Next = "Run syncd check again in a minute; if it stays, show this line to the server's administrator."
-	}
-	return f
+	return extract.Failed(what, err, "Run syncd check again in a minute; if it stays, show this line to the server's administrator.")
 }

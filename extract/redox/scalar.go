@@ -182,7 +182,7 @@ func appendTree(dst []byte, n *node, depth int) ([]byte, bool) {
 		}
 		return append(dst, ']'), true
 	case '"':
-		return appendQuoted(dst, n.text), true
+		return extract.AppendJSONString(dst, n.text), true
 	case '0':
 		out, err := extract.AppendNumeric(dst, []byte(n.text))
 		return out, err == nil
@@ -208,29 +208,11 @@ func appendMembers(dst []byte, n *node, depth int) ([]byte, bool) {
 		if strings.IndexByte(e.name, 0) >= 0 {
 			return dst, false
 		}
-		dst = append(appendQuoted(dst, e.name), ": "...)
+		dst = append(extract.AppendJSONString(dst, e.name), ": "...)
 		var ok bool
 		if dst, ok = appendTree(dst, e, depth-1); !ok {
 			return dst, false
 		}
 	}
 	return append(dst, '}'), true
-}
-
-func appendQuoted(dst []byte, s string) []byte {
-	const hex = "0123456789abcdef"
-	dst = append(dst, '"')
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c == '"' || c == '\\':
-			dst = append(dst, '\\', c)
-		case c >= ' ':
-			dst = append(dst, c)
-		case c >= '\b' && c <= '\r' && c != '\v':
-			dst = append(dst, '\\', "btn?fr"[c-'\b'])
-		default:
-			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-		}
-	}
-	return append(dst, '"')
 }
