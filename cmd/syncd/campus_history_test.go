@@ -3,13 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,7 +18,6 @@ import (
 	"syncd/extract/engage"
 	"syncd/extract/upstream"
 	fake "syncd/internal/fake/engage"
-	"syncd/job"
 	"syncd/load"
 )
 
@@ -49,25 +46,7 @@ const (
 // SYNCD_HISTORIES=N plays N histories instead of a few; SYNCD_HISTORY=SEED plays the one of a seed and tells it.
 func TestCampusHistories(t *testing.T) {
 	t.Parallel()
-	seeds := historySeeds(t, fixedCampuses, drawnCampuses)
-	totals, next, number := newTallies(), atomic.Int64{}, atomic.Int64{}
-	started := time.Now()
-	t.Run("workers", func(t *testing.T) {
-		for i := range min(2, len(seeds)) {
-			t.Run(strconv.Itoa(i+1), func(t *testing.T) {
-				t.Parallel()
-				k := newCampusWorker(t)
-				for {
-					n := next.Add(1) - 1
-					if n >= int64(len(seeds)) || t.Failed() && os.Getenv("SYNCD_HISTORIES") == "" {
-						return
-					}
-					k.play(seeds[n], &number, totals)
-				}
-			})
-		}
-	})
-	t.Log(totals.text(time.Since(started)))
+	playAll(t, historySeeds(t, fixedCampuses, drawnCampuses), func(t *testing.T) playOne { return newCampusWorker(t).play })
 }
 
 // campusWorker plays histories of campuses one after the other.
@@ -296,41 +275,13 @@ func (s *campusStory) round(p campusRun, totals *tallies) (load.State, []misstep
 	return t.report.State, nil, nil
 }
 
-// run carries out one run as the program does it, with everything real but the wires.
+// run carries out a run at a campus.
 func (s *campusStory) run(p campusRun) told {
-	k := s.k
-	ctx, cut := context.WithCancelCause(k.t.Context())
-	defer cut(nil)
-	s.begin(p, func() { cut(errSignal) })
-	k.wire.arm(trouble{kind: p.trouble, after: p.at, fold: p.at % 3}, func() { cut(errKilled) })
-	kind := job.Sync
-	if p.full {
-		kind = job.Full
-	}
-	stop, stopped := make(chan struct{}), false
-	runner := &job.Runner{Warehouse: k.warehouse, Log: slog.New(slog.DiscardHandler), Holder: "history"}
-	var clients []*engage.Client
-	report, err := runner.Run(ctx, load.Order{Job: s.job, Kind: kind, Schema: s.job, Source: "engage.campus"}, func(context.Context) (extract.Source, error) {
-		source, c, err := k.reach(s.job)
-		clients = append(clients, c)
-		return source, err
-	}, job.Options{Full: p.full, Stop: stop, Progress: func(e job.Event) {
-		if p.trouble == stopTrouble && !stopped && e.Phase == job.Pulling && e.Batches >= int64(p.at) {
-			stopped = true
-			close(stop)
-		}
-	}})
-	for _, c := range clients {
-		c.Close()
-	}
-	struck := k.wire.disarm()
-	out := told{report: report, err: err, exit: job.ExitCode(report, err, false)}
-	out.struck = s.end() || struck || stopped
-	if p.trouble == killTrouble && struck {
-		k.warehouse.Pool().Reset()
-	}
-	k.quieten()
-	return out
+	return s.k.carryOut(errand{
+		job: s.job, source: "engage.campus", full: p.full, trouble: trouble{kind: p.trouble, after: p.at, fold: p.at % 3},
+		open:  func() (extract.Source, interface{ Close() }, error) { return s.k.reach(s.job) },
+		begin: func(cut func()) { s.begin(p, cut) }, end: s.end,
+	})
 }
 
 // reach makes the source as the program wires it.

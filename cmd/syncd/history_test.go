@@ -53,20 +53,30 @@ func (t *tallies) count(in map[string]int, what string) {
 // SYNCD_HISTORIES=N plays N histories instead of a few; SYNCD_HISTORY=SEED plays the one of a seed and tells it.
 func TestHistories(t *testing.T) {
 	t.Parallel()
-	seeds := historySeeds(t, fixedHistories, drawnHistories)
+	playAll(t, historySeeds(t, fixedHistories, drawnHistories), func(t *testing.T) playOne {
+		k := newWorker(t)
+		return func(seed uint64, number *atomic.Int64, totals *tallies) { k.play(newHistory(seed), number, totals) }
+	})
+}
+
+// playOne plays the history of a seed.
+type playOne func(seed uint64, number *atomic.Int64, totals *tallies)
+
+// playAll has workers play the histories of all seeds, until one fails, and tells what was counted.
+func playAll(t *testing.T, seeds []uint64, employ func(*testing.T) playOne) {
 	totals, next, number := newTallies(), atomic.Int64{}, atomic.Int64{}
 	started := time.Now()
 	t.Run("workers", func(t *testing.T) {
 		for i := range min(2, len(seeds)) {
 			t.Run(strconv.Itoa(i+1), func(t *testing.T) {
 				t.Parallel()
-				k := newWorker(t)
+				play := employ(t)
 				for {
 					n := next.Add(1) - 1
 					if n >= int64(len(seeds)) || t.Failed() && os.Getenv("SYNCD_HISTORIES") == "" {
 						return
 					}
-					k.play(newHistory(seeds[n]), &number, totals)
+					play(seeds[n], &number, totals)
 				}
 			})
 		}

@@ -103,27 +103,48 @@ type told struct {
 // errSignal is the cause of a context that a second signal ended.
 var errSignal = errors.New("second signal")
 
-// run carries out one run as the program does it, with everything real but the wires.
+// errand is one run that a history asks for.
+type errand struct {
+	job, source string
+	full        bool
+	trouble     trouble
+	open        func() (extract.Source, interface{ Close() }, error)
+	begin       func(cut func()) // arms what the upstream does meanwhile
+	end         func() bool      // disarms it, and says whether it did anything
+}
+
+// run carries out a run at a REDCap.
 func (k *worker) run(w *realm, p runPlan) told {
+	return k.carryOut(errand{
+		job: w.job, source: "redcap.main", full: p.full, trouble: p.trouble,
+		open:  func() (extract.Source, interface{ Close() }, error) { return k.open(w) },
+		begin: func(cut func()) { w.begin(p, cut) }, end: w.end,
+	})
+}
+
+// carryOut carries out one run as the program does it, with everything real but the wires.
+func (k *worker) carryOut(e errand) told {
 	ctx, cut := context.WithCancelCause(k.t.Context())
 	defer cut(nil)
 	stop := make(chan struct{})
 	stopped := false
-	w.begin(p, func() { cut(errSignal) })
-	k.wire.arm(p.trouble, func() { cut(errKilled) })
+	e.begin(func() { cut(errSignal) })
+	k.wire.arm(e.trouble, func() { cut(errKilled) })
 	kind := job.Sync
-	if p.full {
+	if e.full {
 		kind = job.Full
 	}
 	runner := &job.Runner{Warehouse: k.warehouse, Log: slog.New(slog.DiscardHandler), Holder: "history"}
-	order := load.Order{Job: w.job, Kind: kind, Schema: w.job, Source: "redcap.main"}
-	var clients []*upstream.Client
+	order := load.Order{Job: e.job, Kind: kind, Schema: e.job, Source: e.source}
+	var clients []interface{ Close() }
 	report, err := runner.Run(ctx, order, func(context.Context) (extract.Source, error) {
-		s, c, err := k.open(w)
-		clients = append(clients, c)
+		s, c, err := e.open()
+		if err == nil {
+			clients = append(clients, c)
+		}
 		return s, err
-	}, job.Options{Full: p.full, Stop: stop, Progress: func(e job.Event) {
-		if p.trouble.kind == stopTrouble && !stopped && e.Phase == job.Pulling && e.Batches >= int64(p.trouble.after) {
+	}, job.Options{Full: e.full, Stop: stop, Progress: func(event job.Event) {
+		if e.trouble.kind == stopTrouble && !stopped && event.Phase == job.Pulling && event.Batches >= int64(e.trouble.after) {
 			stopped = true
 			close(stop)
 		}
@@ -133,8 +154,8 @@ func (k *worker) run(w *realm, p runPlan) told {
 	}
 	struck := k.wire.disarm()
 	out := told{report: report, err: err, exit: job.ExitCode(report, err, false)}
-	out.struck = w.end() || struck || stopped
-	if p.trouble.kind == killTrouble && struck {
+	out.struck = e.end() || struck || stopped
+	if e.trouble.kind == killTrouble && struck {
 		k.warehouse.Pool().Reset()
 	}
 	k.quieten()
