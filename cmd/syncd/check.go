@@ -72,6 +72,11 @@ func (c *cli) check(names []string, public string) error {
 	if len(receivers) > 0 {
 		all = append(all, c.checkListener(cfg)...)
 	}
+	if len(names) == 0 {
+		for _, name := range cfg.NotifierNames() {
+			all = append(all, c.checkNotifier(c.ctx, cfg.Notifiers[name])...)
+		}
+	}
 	for _, name := range receivers {
 		all = append(all, c.checkReceiver(c.ctx, cfg, cfg.Receivers[name])...)
 		if outside != nil {

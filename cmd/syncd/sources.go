@@ -28,9 +28,10 @@ type sources struct {
 	clocks map[string]clocked // by source, of its last run
 }
 
-// clocked tells how far a source's clock is before ours, and false as long as it is not known.
+// clocked tells how far a source's clock is before ours, and how it was reached; false as long as it is not known.
 type clocked interface {
 	Clock() (offset time.Duration, ok bool)
+	Way() (way upstream.Way, ok bool)
 }
 
 // burst is how many requests may come to a campus at once after a pause.

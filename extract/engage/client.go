@@ -94,6 +94,9 @@ func (c *Client) Server() string { return c.up.Server() }
 // Cost returns how many requests were sent, each attempt counted, and how many bytes the decoded answers had.
 func (c *Client) Cost() (requests, bytes int64) { return c.up.Stats() }
 
+// Way returns how the campus was reached last, and false as long as it was not.
+func (c *Client) Way() (upstream.Way, bool) { return c.up.Way() }
+
 // Close closes connections that are kept for reuse.
 func (c *Client) Close() {
 	c.up.Close()

@@ -15,6 +15,7 @@ type Way struct {
 	Peer     string    // name in the server's certificate
 	Issuer   string    // name of the authority that signed it
 	NotAfter time.Time // when the certificate ends
+	At       time.Time // when the connection was got
 }
 
 // DaysLeft returns how many whole days the server's certificate is valid for.
@@ -33,7 +34,7 @@ func (w *way) get() (Way, bool) {
 }
 
 func (w *way) seen(conn net.Conn, proxy string) {
-	now := Way{Proxy: proxy, Remote: conn.RemoteAddr().String()}
+	now := Way{Proxy: proxy, Remote: conn.RemoteAddr().String(), At: time.Now()}
 	if secure, ok := conn.(*tls.Conn); ok {
 		state := secure.ConnectionState()
 		now.TLS = tls.VersionName(state.Version)

@@ -42,6 +42,7 @@ type Config struct {
 	Campuses  map[string]*Campus   `toml:"-"` // by name: [engage.NAME]
 	Receivers map[string]*Receiver `toml:"-"` // by name: [redox.NAME]
 	Jobs      map[string]*Job      `toml:"-"` // by name: [job.NAME]
+	Notifiers map[string]*Notifier `toml:"-"` // by name: [notify.NAME]
 
 	Zone  *time.Location `toml:"-"` // of Timezone
 	Files []string       `toml:"-"` // the file given to Load, then what it includes

@@ -9,16 +9,16 @@ import (
 	"syncd/extract/upstream"
 )
 
-// Fault is what keeps one job from running, or one receiver from letting anybody in, while the configuration itself is
+// Fault is what keeps one job from running, one receiver from letting anybody in, or one notifier from telling, while the configuration itself is
 // good: a secret or a file that is not there now. Others go on.
 type Fault struct {
-	Job   string // or receiver
+	Job   string // or receiver, or notifier
 	Field string // job.asthma.token
 	Place string // file:line that sets it
 	Cause error  // without a value
 	Next  string // what to type; may be empty
 
-	word string // job or receiver
+	word string // job, receiver or notifier
 }
 
 // Error prints job, place, field and cause.
@@ -133,7 +133,7 @@ func faultsOf(files []keyed[string], fault func(key string, cause error, next st
 	return faults
 }
 
-// Faults returns those of all jobs, then of all receivers, each in the order of their names.
+// Faults returns those of all jobs, then of all receivers, then of all notifiers, each in the order of their names.
 func (c *Config) Faults(ctx context.Context) []*Fault {
 	var faults []*Fault
 	for _, name := range c.Names() {
@@ -141,6 +141,9 @@ func (c *Config) Faults(ctx context.Context) []*Fault {
 	}
 	for _, name := range c.ReceiverNames() {
 		faults = append(faults, c.Receivers[name].Faults(ctx)...)
+	}
+	for _, name := range c.NotifierNames() {
+		faults = append(faults, c.Notifiers[name].Faults(ctx)...)
 	}
 	return faults
 }

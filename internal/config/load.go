@@ -141,9 +141,9 @@ func sameFile(a, b string) bool {
 
 // build makes the value of a tree: defaults first, then the server's, then the job's own keys.
 func (l *loader) build(root *node) *Config {
-	c := &Config{Files: l.files, Servers: map[string]*Server{}, Campuses: map[string]*Campus{}, Receivers: map[string]*Receiver{}, Jobs: map[string]*Job{}, set: settings{}}
+	c := &Config{Files: l.files, Servers: map[string]*Server{}, Campuses: map[string]*Campus{}, Receivers: map[string]*Receiver{}, Jobs: map[string]*Job{}, Notifiers: map[string]*Notifier{}, set: settings{}}
 	fill(c)
-	l.add(decode(c, root, c.set, "defaults", "redcap", "engage", "redox", "job")...)
+	l.add(decode(c, root, c.set, "defaults", "redcap", "engage", "redox", "job", "notify")...)
 	l.checkTop(c, root)
 
 	general := root.kid("defaults")
@@ -174,11 +174,18 @@ func (l *loader) build(root *node) *Config {
 	for _, n := range l.named(root.kid("job"), "job") {
 		l.job(c, n, general, root)
 	}
+	for _, n := range l.named(root.kid("notify"), "notify") {
+		r := &Notifier{Name: n.key, node: n, set: settings{}}
+		fill(r)
+		l.add(decode(r, n, r.set)...)
+		l.checkNotifier(r)
+		c.Notifiers[r.Name] = r
+	}
 	l.checkOwners(c)
 	return c
 }
 
-// named returns the tables of a family ([redcap.NAME], [engage.NAME], [redox.NAME], [job.NAME]), those of bad names too: their keys
+// named returns the tables of a family ([redcap.NAME], [engage.NAME], [redox.NAME], [job.NAME], [notify.NAME]), those of bad names too: their keys
 // are looked at all the same.
 func (l *loader) named(family *node, word string) []*node {
 	if family == nil {

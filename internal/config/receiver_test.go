@@ -40,7 +40,7 @@ func mistakesOfReceivers() []mistake {
 		{"body that Postgres cannot hold", receiver + "max_body = '1GiB'", `5:12: redox.ward.max_body = "1GiB": must be from 1KiB to 512MiB; Redox sends up to 40 MB, and what is larger is refused for ever`},
 		{"retention of nothing", receiver + "retention = '0d'", `5:13: redox.ward.retention = "0d": must be a duration above zero such as "90s", "5m", "26h" or "90d"`},
 		{"credential without a strategy", receiver + "handshake_requires_credential = true", "5:33: redox.ward.handshake_requires_credential = true: needs [redox.ward.auth]: without it there is no credential"},
-		{"key of nowhere at a receiver", receiver + "tokens = ['env:A']", "5:1: redox.ward.tokens: unknown key; known here are auth, ca_file, ca_only, client_cert, client_key, contact, handshake_requires_credential, max_body, on_query, path, patient_id_types, proxy, retention, schema, timeout, verification_tokens"},
+		{"key of nowhere at a receiver", receiver + "tokens = ['env:A']", "5:1: redox.ward.tokens: unknown key; known here are auth, ca_file, ca_only, client_cert, client_key, contact, handshake_requires_credential, max_body, on_query, path, patient_id_types, proxy, retention, schema, silent_after, timeout, verification_tokens"},
 		{"proxy for nobody", receiver + "proxy = 'http://proxy:3128'", "5:1: redox.ward.proxy: is for asking jwks_url, tokeninfo_url or introspection_url, and this receiver asks none"},
 		{"receivers of another shape", receiver + "[redox]\nx = 1", "6:1: redox.x: must be a table, [redox.NAME], not a whole number"},
 	}

@@ -50,6 +50,10 @@ func sections() []section {
 		{"[job.NAME] of a REDCap project", "Further keys where `source` is `redcap.NAME`.", reflect.TypeFor[Project]()},
 		{"[job.NAME] of an Engage campus", "Further keys where `source` is `engage.NAME`.", reflect.TypeFor[engage.Options]()},
 		{
+			"[notify.NAME]", "Whom to tell when something is wrong, and how. What is told, and when, stands in [operations.md](operations.md#being-told); `syncd notify test NAME` sends a message.",
+			reflect.TypeFor[Notifier](),
+		},
+		{
 			"[job.NAME.resource.WORD]", "A list that a campus has beyond the known ones; its table is WORD. Types come from here alone, never from the data; what `columns` does not name " +
 				"stands in `_extra`.",
 			reflect.TypeFor[engage.Generic](),
