@@ -45,17 +45,33 @@ func (r *Runner) dryRun(ctx context.Context, o load.Order, open Open, opt Option
 	return rep, err
 }
 
+// describe has the source describe itself from where a run would start: once more where that shows that the job would go on as
+// one of another name did.
+func (x *execution) describe(ctx context.Context) (extract.Source, error) {
+	for {
+		src, err := x.open(ctx)
+		if err != nil {
+			return nil, err
+		}
+		marks, err := x.w.Marks(ctx, x.order, x.opt.Full)
+		if err != nil {
+			return nil, err
+		}
+		if x.source, err = src.Describe(ctx, marks); err != nil {
+			return nil, err
+		}
+		known, err := x.w.AsKnown(ctx, x.order, x.source.Identity)
+		again := known.Job != x.order.Job
+		if x.order = known; err != nil || !again {
+			return src, err
+		}
+	}
+}
+
 func (x *execution) rehearse(ctx context.Context) error {
 	x.tell(Describing)
-	src, err := x.open(ctx)
+	src, err := x.describe(ctx)
 	if err != nil {
-		return err
-	}
-	marks, err := x.w.Marks(ctx, x.order, x.opt.Full)
-	if err != nil {
-		return err
-	}
-	if x.source, err = src.Describe(ctx, marks); err != nil {
 		return err
 	}
 	x.rep.Title, x.rep.Warnings = x.source.Identity.Title, x.source.Warnings

@@ -118,6 +118,10 @@ type execution struct {
 func (x *execution) work(ctx context.Context) error {
 	attempt := func() error { return x.attempt(ctx) }
 	err := x.guarded(attempt)
+	if errors.Is(err, load.ErrRenamed) && ctx.Err() == nil {
+		x.log.Info("the job goes on as one of another name did", slog.String("schema", x.run.Schema()))
+		err = x.guarded(attempt)
+	}
 	for last := (progress{-1, -1}); err != nil && extract.KindOf(err) == extract.KindDrift && ctx.Err() == nil && x.anew(last); {
 		x.log.Info("structure changed during the pull, starting again", slog.Any("error", err))
 		x.stale, last = true, x.progress()
@@ -215,7 +219,9 @@ func (x *execution) agree(ctx context.Context) error {
 	x.tell(Agreeing)
 	x.rep.Title = x.source.Identity.Title
 	x.warnings = append([]string(nil), x.source.Warnings...)
-	if err := x.run.Bind(ctx, x.source.Identity); err != nil {
+	err := x.run.Bind(ctx, x.source.Identity)
+	x.order.Schema = x.run.Schema()
+	if err != nil {
 		return err
 	}
 	changes, err := x.run.Agree(ctx, x.source)

@@ -56,10 +56,12 @@ var errRebound = errors.New("the job reads another source from now on, as was ap
 
 // Bind binds the job to the source behind it, at its first run. Where another answers later the run is held, until a person
 // approves it: then the job is bound to that one, forgets its marks, and the run has to begin again (KindDrift). Until the
-// job has marks again, what the source does not list goes.
+// job has marks again, what the source does not list goes. A job that has read nothing yet goes on as the one that read the
+// source before, if that is in the configuration no more (ErrRenamed, of KindDrift: the run has to begin again).
 func (r *Run) Bind(ctx context.Context, id extract.Identity) error {
 	var other *otherSource
 	var rebound bool
+	var before string // stays where the reply to the COMMIT was lost
 	err := r.w.transact(ctx, "bind job "+r.job, func(tx pgx.Tx) error {
 		other, rebound, r.released = nil, false, nil
 		if err := r.hold(ctx, tx); err != nil {
@@ -74,6 +76,12 @@ func (r *Run) Bind(ctx context.Context, id extract.Identity) error {
 			return err
 		}
 		mine := slices.Index(approved, sourceHash(id))
+		switch name, err := r.takeOver(ctx, tx, id, mine >= 0); {
+		case err != nil:
+			return err
+		case name != "":
+			before = name
+		}
 		tag, err := tx.Exec(ctx, jobBindSQL, r.job, id.Server, id.ID, id.Title, id.Version)
 		switch {
 		case err != nil:
@@ -95,17 +103,26 @@ func (r *Run) Bind(ctx context.Context, id extract.Identity) error {
 		rebound = true
 		return r.rebind(ctx, tx, other)
 	})
+	if errors.As(err, new(*elsewhere)) {
+		return errors.Join(err, r.holdSource(ctx, id))
+	}
 	switch {
+	case err == nil && before != "":
+		return extract.Errorf(extract.KindDrift, "bind job "+r.job, "%w", ErrRenamed)
 	case err != nil || other == nil:
 		return err
 	case rebound:
 		return extract.Errorf(extract.KindDrift, "bind job "+r.job, "%w", errRebound)
 	}
-	hash := sourceHash(id)
-	if err := r.keepHeld(ctx, &going{table: heldSource, hashes: map[[16]byte]bool{hash: true}}); err != nil {
+	if err := r.holdSource(ctx, id); err != nil {
 		return err
 	}
 	return other
+}
+
+// holdSource keeps which source waits for a person to approve it.
+func (r *Run) holdSource(ctx context.Context, id extract.Identity) error {
+	return r.keepHeld(ctx, &going{table: heldSource, hashes: map[[16]byte]bool{sourceHash(id): true}})
 }
 
 // rebind lets the job read another source, as somebody has approved.

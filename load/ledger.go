@@ -45,6 +45,9 @@ type Job struct {
 	Held        int64      `json:"held"`         // keys of the last run that wait for approval
 	Due         int64      `json:"due"`          // slots that wait to be run
 	Next        *time.Time `json:"next"`         // next slot; the ledger does not know it, the schedule does
+	SeenAt      time.Time  `json:"seen_at"`      // when a run of it last began, or a daemon last had it in its file
+	RetiredAt   *time.Time `json:"retired_at"`   // when it was found to be in no file any more
+	RenamedFrom string     `json:"renamed_from,omitempty"`
 }
 
 // LastRun is what a list of jobs tells of a job's last run.
@@ -79,7 +82,7 @@ func scanJob(row pgx.CollectableRow) (Job, error) {
 	var started *time.Time
 	err := row.Scan(&j.Job, &j.Source, &j.Schema, &j.Server, &j.SourceID, &j.Title, &j.FirstSeen,
 		&id, &kind, &state, &l.Verdict, &l.Reason, &started, &l.EndedAt, &l.ErrorKind, &l.Error, &l.Next,
-		&j.FreshAt, &j.ProvenAt, &j.Rows, &j.RejectsOpen, &j.Held, &j.Due)
+		&j.FreshAt, &j.ProvenAt, &j.Rows, &j.RejectsOpen, &j.Held, &j.Due, &j.SeenAt, &j.RetiredAt, &j.RenamedFrom)
 	if err == nil && id != nil {
 		l.RunID, l.Kind, l.State, l.StartedAt = *id, *kind, State(*state), *started
 		j.Last = &l

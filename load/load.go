@@ -37,6 +37,8 @@ type Run struct {
 
 	deletes Deletes
 	drift   Drift
+	present []string // of the order, as byName
+	byName  bool
 	// released is the approval by which the job reads another source than before, until that was read to its end: what
 	// it does not list goes.
 	released [][16]byte

@@ -74,6 +74,10 @@ type Order struct {
 	Source string    // name of the source in the configuration: "redcap.main"
 	Holder string    // who runs it: host and process
 	Slot   time.Time // the instant at which it was due; zero where nobody planned it
+	// Present are the names of all jobs and receivers of the configuration: a job that the ledger knows beside them has vanished
+	// from it, and one that reads its source under another name goes on as it did. nil: of none is known that it vanished.
+	Present []string
+	ByName  bool // Schema is the job's name, because the configuration gives no other: one that was renamed keeps its own
 	// Deletes says what becomes of rows that are moved out, Drift what of tables whose source has another structure; empty
 	// is the first of each.
 	Deletes Deletes
@@ -103,7 +107,7 @@ const (
 // silent is lost from then on. Answers *BusyError where the holder is alive, *SettledError where the slot is not due
 // (another replica has it, or it has ended).
 func (w *Warehouse) Begin(ctx context.Context, o Order) (*Run, error) {
-	r := &Run{w: w, job: o.Job, chunk: o.Chunk, schema: o.Schema, deletes: o.Deletes, drift: o.Drift}
+	r := &Run{w: w, job: o.Job, chunk: o.Chunk, schema: o.Schema, deletes: o.Deletes, drift: o.Drift, present: o.Present, byName: o.ByName}
 	if o.Job == "" || o.Schema == "" || o.Kind == "" || o.Holder == "" {
 		return nil, extract.Errorf(extract.KindInternal, "begin run", "job, kind, schema and holder must be given")
 	}
@@ -111,10 +115,11 @@ func (w *Warehouse) Begin(ctx context.Context, o Order) (*Run, error) {
 		if adopted, err := r.adopt(ctx, tx); adopted || err != nil {
 			return err
 		}
-		warnings, err := seeJob(ctx, tx, o)
+		warnings, err := seeJob(ctx, tx, &o)
 		if err != nil {
 			return err
 		}
+		r.schema = o.Schema
 		if r.epoch, err = takeClaim(ctx, tx, o.Job, o.Chunk); err != nil {
 			return err
 		}
@@ -153,7 +158,7 @@ func (r *Run) adopt(ctx context.Context, tx pgx.Tx) (bool, error) {
 
 // seeJob makes the job known. One whose schema was changed in the file starts from nothing in the new one; what it wrote
 // before stays where it is.
-func seeJob(ctx context.Context, tx pgx.Tx, o Order) (warnings []string, err error) {
+func seeJob(ctx context.Context, tx pgx.Tx, o *Order) (warnings []string, err error) {
 	if err := knowJob(ctx, tx, o); err != nil {
 		return nil, err
 	}
@@ -162,7 +167,7 @@ func seeJob(ctx context.Context, tx pgx.Tx, o Order) (warnings []string, err err
 	case errors.Is(err, pgx.ErrNoRows) || err == nil && old == o.Schema:
 		return nil, nil
 	case err != nil:
-		return nil, schemaTaken(err, o)
+		return nil, err
 	}
 	if _, err := tx.Exec(ctx, markForgetSQL, o.Job); err != nil {
 		return nil, err
@@ -170,17 +175,11 @@ func seeJob(ctx context.Context, tx pgx.Tx, o Order) (warnings []string, err err
 	return []string{fmt.Sprintf("the job wrote schema %s until now; %s is filled from the start, %s stays as it is", old, o.Schema, old)}, nil
 }
 
-func schemaTaken(err error, o Order) error {
-	if !violates(err, "job_schema_name") {
-		return err
-	}
-	e := extract.Errorf(extract.KindConfig, "begin run of "+o.Job, "schema %s is written by another job", o.Schema)
-	e.Next = "give the job a schema of its own: schema = \"...\" in its block"
-	return e
-}
-
 // ID returns the run's id.
 func (r *Run) ID() int64 { return r.id }
+
+// Schema returns the base schema that the run writes. Bind may change it.
+func (r *Run) Schema() string { return r.schema }
 
 // Ending is how a run ended.
 type Ending struct {

@@ -56,7 +56,7 @@ type Planned struct {
 // start anew at now. Replicas may call it with the same file at once.
 func (w *Warehouse) Seen(ctx context.Context, o Order, spec string, now time.Time) error {
 	return w.transact(ctx, "plan "+o.Job, func(tx pgx.Tx) error {
-		if err := knowJob(ctx, tx, o); err != nil {
+		if err := knowJob(ctx, tx, &o); err != nil {
 			return err
 		}
 		_, err := tx.Exec(ctx, jobSpecSQL, o.Job, spec, now)
@@ -66,12 +66,15 @@ func (w *Warehouse) Seen(ctx context.Context, o Order, spec string, now time.Tim
 
 // knowJob makes a job known, one process after the other: two that make the same job known at once would each find its
 // schema taken by the other.
-func knowJob(ctx context.Context, tx pgx.Tx, o Order) error {
+func knowJob(ctx context.Context, tx pgx.Tx, o *Order) error {
 	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended('syncd.job', 0))"); err != nil {
 		return err
 	}
+	if err := settleSchema(ctx, tx, o); err != nil {
+		return err
+	}
 	_, err := tx.Exec(ctx, jobSeeSQL, o.Job, o.Schema, o.Source)
-	return schemaTaken(err, o)
+	return err
 }
 
 // Planned tells of every job that a planner has seen how far its slots of each kind were recorded.

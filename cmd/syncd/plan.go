@@ -56,7 +56,7 @@ func (c *cli) planIn(cfg *config.Config, url string, names []string, log *slog.L
 		job := cfg.Jobs[name]
 		source, err := from.of(job)
 		if err == nil {
-			err = c.planJob(c.ctx, w, "job", name, job.Schema, source)
+			err = c.planJob(c.ctx, w, "job", orderOf(cfg, job, ""), source)
 		}
 		if err != nil {
 			return fmt.Errorf("plan job %s: %w", name, err)
@@ -96,12 +96,12 @@ func (c *cli) planStream(w *load.Warehouse, b *load.Inbox, s stream) error {
 	if err != nil {
 		return err
 	}
-	return c.planJob(c.ctx, w, "receiver", s.name, s.schema, source)
+	return c.planJob(c.ctx, w, "receiver", load.Order{Job: s.name, Schema: s.schema}, source)
 }
 
-func (c *cli) planJob(ctx context.Context, w *load.Warehouse, word, name, schema string, source extract.Source) error {
+func (c *cli) planJob(ctx context.Context, w *load.Warehouse, word string, o load.Order, source extract.Source) error {
 	// What was renamed is told from the structure of the last good run.
-	since, err := w.Marks(ctx, load.Order{Job: name, Schema: schema}, false)
+	since, err := w.Marks(ctx, o, false)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,11 @@ func (c *cli) planJob(ctx context.Context, w *load.Warehouse, word, name, schema
 	if err != nil {
 		return err
 	}
-	statements, err := w.Plan(ctx, name, schema, structure)
+	name := o.Job
+	if o, err = w.AsKnown(ctx, o, structure.Identity); err != nil {
+		return err
+	}
+	statements, err := w.Plan(ctx, o.Job, o.Schema, structure)
 	if err != nil {
 		return err
 	}

@@ -59,10 +59,10 @@ func (s *sources) of(job *config.Job) (source, error) {
 	if job.Campus != nil {
 		return s.campus(job)
 	}
-	return s.project(job)
+	return s.project(job, secret(job, "token", "read the token of job "+job.Name))
 }
 
-func (s *sources) project(job *config.Job) (source, error) {
+func (s *sources) project(job *config.Job, token func(context.Context) (string, error)) (*redcap.Source, error) {
 	e := s.endpoint(job, job.Server.URL)
 	e.Judge = redcap.Judge
 	if s.w != nil && job.Server.RequestsPerMinute > 0 {
@@ -75,11 +75,11 @@ func (s *sources) project(job *config.Job) (source, error) {
 	s.watch(job.Source, client)
 	return redcap.New(redcap.Config{
 		Job: job.Name, Server: client.Server(), Client: client, Zone: job.Server.Zone, Options: job.Project.Options, Log: s.log,
-		Token: secret(job, "token", "read the token of job "+job.Name),
+		Token: token,
 	})
 }
 
-func (s *sources) campus(job *config.Job) (source, error) {
+func (s *sources) campus(job *config.Job) (*engage.Source, error) {
 	c := job.Campus
 	e := s.endpoint(job, c.URL)
 	if s.w != nil && c.RequestsPerSecond > 0 {

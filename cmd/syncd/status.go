@@ -152,7 +152,9 @@ func (c *cli) statusCells(l jobStatus) []string {
 		notes = append([]string{"waiting: " + l.Waiting}, notes...)
 	}
 	if l.Retired {
-		notes = append([]string{"not in " + c.config + " any more"}, notes...)
+		state = "retired"
+		notes = []string{fmt.Sprintf("not in %s any more, last there %s; its tables stay in schema %s. Put its block back and it goes on; how it is removed: docs/operations.md, Retired jobs",
+			c.config, l.SeenAt.Local().Format(time.DateOnly), l.Schema)}
 	}
 	return []string{l.Job.Job, l.Schema, state, verdict, c.ago(l.FreshAt), rows, count(l.RejectsOpen), next, strings.Join(notes, "; ")}
 }

@@ -101,7 +101,8 @@ func (r *syncRun) one(ctx context.Context, j *config.Job) (job.Report, error) {
 	if r.full {
 		kind = job.Full
 	}
-	order := load.Order{Job: j.Name, Kind: kind, Schema: j.Schema, Source: j.Source, Holder: r.runner.Holder}
+	order := orderOf(r.cfg, j, kind)
+	order.Holder = r.runner.Holder
 	report, err := r.runner.Run(ctx, order, r.open(j), job.Options{
 		Full: r.full, DryRun: r.dryRun, Stop: r.stopping.stop,
 		Progress: func(e job.Event) { r.bars.report(e.Job, e.Done, e.Total) },

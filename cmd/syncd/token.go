@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -56,13 +55,9 @@ func newToken() string {
 
 // keepToken writes a token to a new file that nobody else can read.
 func keepToken(path, token string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	switch {
-	case errors.Is(err, fs.ErrExist):
+	err := writeNew(path, token+"\n", 0o600)
+	if errors.Is(err, fs.ErrExist) {
 		return usage("%s is there already, and what it holds may be in use: name another file with --out", path)
-	case err != nil:
-		return fmt.Errorf("write token: %w", err)
 	}
-	_, err = f.WriteString(token + "\n")
-	return errors.Join(err, f.Sync(), f.Close())
+	return err
 }

@@ -133,6 +133,15 @@ func (s *Source) token(ctx context.Context) (string, error) {
 		}
 		return "", &extract.Error{Kind: extract.KindConfig, What: "read token", Where: s.cfg.Job, Cause: err}
 	}
+	token, err = checkToken(token)
+	if e := (*extract.Error)(nil); errors.As(err, &e) {
+		e.Where = s.cfg.Job
+	}
+	return token, err
+}
+
+// checkToken takes the space off a token and says what is wrong with what looks like none.
+func checkToken(token string) (string, error) {
 	token = strings.TrimSpace(token)
 	if tokenShape.MatchString(token) {
 		return token, nil
@@ -141,10 +150,7 @@ func (s *Source) token(ctx context.Context) (string, error) {
 	if len(token) == 64 {
 		cause = errors.New("this is a super token of 64 digits, which creates projects and cannot read one")
 	}
-	return "", &extract.Error{
-		Kind: extract.KindConfig, What: "read token", Where: s.cfg.Job, Cause: cause,
-		Next: "Copy the project's own token from its API page in REDCap.",
-	}
+	return "", &extract.Error{Kind: extract.KindConfig, What: "read token", Cause: cause, Next: "Copy the project's own token from its API page in REDCap."}
 }
 
 // objects asks for a list of flat objects in JSON. Each must have one of the names: a list of nothing in particular is

@@ -33,6 +33,9 @@ func (c *Client) fault(ctx context.Context, t *trace, err error) error {
 	case errors.Is(err, errEncoding):
 		return &extract.Error{Kind: extract.KindGarbled, Cause: errEncoding}
 	}
+	if unknown := untrusted(err); unknown != nil {
+		return &extract.Error{Kind: extract.KindTLS, Cause: unknown, Next: nextAuthority}
+	}
 	if words, next := c.distrust(t, err); words != "" {
 		return &extract.Error{Kind: extract.KindTLS, Cause: errors.New(words), Next: next}
 	}
@@ -67,14 +70,10 @@ func (c *Client) distrust(t *trace, err error) (words, next string) {
 
 // certificate says what is wrong with the peer's certificate.
 func certificate(err error) (words, next string) {
-	var unknown x509.UnknownAuthorityError
 	var host x509.HostnameError
 	var invalid x509.CertificateInvalidError
 	var other *tls.CertificateVerificationError
 	switch {
-	case errors.As(err, &unknown):
-		return "certificate is signed by an authority that is not trusted",
-			"if the authority is your institution's, put its certificate into ca_file"
 	case errors.As(err, &host):
 		return "certificate is for another name than " + quoted(host.Host), "check the host in url"
 	case errors.As(err, &invalid):

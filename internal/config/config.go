@@ -133,5 +133,11 @@ func (c *Config) Job(name string) (*Job, error) {
 	return nil, fmt.Errorf("no job %s in %s%s", shown(name), c.Files[0], unknown(name, c.Names()))
 }
 
+// NamesSchema reports whether the configuration gives the job a schema; otherwise it is the job's name.
+func (j *Job) NamesSchema() bool { return j.set["schema"] != nil }
+
+// TokenFolder returns the folder that holds the tokens of the server's jobs, each under the job's name; empty where there is none.
+func (s *Server) TokenFolder() string { return s.tokens }
+
 // Place returns file:line where the job is named.
 func (j *Job) Place() string { return j.node.at.String() }

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,6 +19,11 @@ type Option func(*loader)
 // LeastEvery allows "@every" schedules down to an interval; without it that is one minute. For rehearsals.
 func LeastEvery(d time.Duration) Option {
 	return func(l *loader) { l.schedules = append(l.schedules, schedule.Least(d)) }
+}
+
+// Given has Load take files from memory, by path, whether they are there or not: how a change is judged before it is written.
+func Given(files map[string][]byte) Option {
+	return func(l *loader) { l.given = files }
 }
 
 // Load reads a configuration and everything that it includes. Its error is Problems, all of them, whatever is wrong;
@@ -53,6 +59,7 @@ type loader struct {
 	files     []string
 	problems  Problems
 	schedules []schedule.Option
+	given     map[string][]byte // in place of what is on the disk
 
 	unread bool // a whole file could not be read: what seems to be missing or wrong may be right there
 	lost   bool // or a whole section
@@ -63,7 +70,11 @@ func (l *loader) add(ps ...Problem) { l.problems = append(l.problems, ps...) }
 // read makes the tree of one file. What cannot be read at all is a problem at its beginning, and no tree.
 func (l *loader) read(path string) *node {
 	var t tree
-	data, err := slurp(path)
+	data, given := l.given[path]
+	var err error
+	if !given {
+		data, err = slurp(path)
+	}
 	if err != nil {
 		l.add(place{path, 1, 1}.problem("", "", "%v", err))
 	} else {
@@ -115,6 +126,11 @@ func (l *loader) included(root *node) []string {
 			continue
 		}
 		found, err := filepath.Glob(e.beside(e.text))
+		for _, path := range slices.Sorted(maps.Keys(l.given)) {
+			if fits, bad := filepath.Match(e.beside(e.text), path); bad == nil && fits && !slices.Contains(found, path) {
+				found = append(found, path)
+			}
+		}
 		switch {
 		case err != nil:
 			l.add(e.problem("is not a pattern of file names"))
@@ -122,7 +138,7 @@ func (l *loader) included(root *node) []string {
 			l.add(e.problem("there is no such file"))
 		}
 		for _, f := range found {
-			if !slices.ContainsFunc(l.files, func(known string) bool { return sameFile(known, f) }) {
+			if !slices.ContainsFunc(l.files, func(known string) bool { return known == f || sameFile(known, f) }) {
 				l.files = append(l.files, f)
 			}
 		}

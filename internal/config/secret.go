@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/url"
 	"regexp"
@@ -9,8 +10,9 @@ import (
 )
 
 const (
-	redacted    = "[redacted]"
-	secretForms = "a reference to a secret: env:NAME, file:PATH, cred:NAME or cmd:/PATH ARGUMENTS"
+	redacted         = "[redacted]"
+	databasePassword = "holds a password: keep the URL elsewhere and refer to it with env:NAME or file:PATH"
+	secretForms      = "a reference to a secret: env:NAME, file:PATH, cred:NAME or cmd:/PATH ARGUMENTS"
 )
 
 // Secret is a reference to a secret, never the secret. However it is printed or encoded, it shows "[redacted]";
@@ -112,9 +114,29 @@ func parseDatabase(text string) (Secret, string) {
 		password = password || strings.Contains(strings.ToLower(k), "password")
 	}
 	if password {
-		return Secret{}, "holds a password: keep the URL elsewhere and refer to it with env:NAME or file:PATH"
+		return Secret{}, databasePassword
 	}
 	return Secret{scheme: "url", arg: text}, ""
+}
+
+// File refers to a secret in a file.
+func File(path string) Secret { return Secret{scheme: "file", arg: path} }
+
+// CheckReference says why a text cannot stand where a secret is referred to, or the URL of a database; it does not repeat it.
+func CheckReference(text string) error {
+	if _, reason := parseSecret(text, func(path string) string { return path }); reason != "" {
+		return fmt.Errorf("it %s", reason)
+	}
+	return nil
+}
+
+// HoldsPassword reports whether a text is the URL of a database with a password in it.
+func HoldsPassword(text string) bool {
+	if scheme, _, _ := strings.Cut(text, ":"); scheme != "postgres" && scheme != "postgresql" {
+		return false
+	}
+	_, reason := parseDatabase(text)
+	return reason == databasePassword
 }
 
 // looksSecret says that a text may hold a secret and is better not shown: a token, a user's password in a URL, a query.

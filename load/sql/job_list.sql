@@ -6,7 +6,8 @@ SELECT j.job, j.source, j.schema_name, coalesce(j.server, ''), coalesce(j.source
        counted.rows,
        (SELECT count(*) FROM syncd.reject AS x WHERE x.job = j.job AND x.resolved_at IS NULL),
        (SELECT count(*) FROM syncd.held AS h WHERE h.job = j.job AND h.run_id = l.run_id AND h.approved_at IS NULL),
-       (SELECT count(*) FROM syncd.slot AS s WHERE s.job = j.job AND s.state = 'due')
+       (SELECT count(*) FROM syncd.slot AS s WHERE s.job = j.job AND s.state = 'due'),
+       greatest(j.seen_at, j.planned_at), j.retired_at, coalesce(j.renamed_from, '')
 FROM syncd.job AS j
 LEFT JOIN LATERAL (SELECT * FROM syncd.run AS r WHERE r.job = j.job ORDER BY run_id DESC LIMIT 1) AS l ON true
 LEFT JOIN LATERAL (SELECT started_at FROM syncd.run AS r WHERE r.job = j.job AND r.state = 'succeeded'

@@ -1,0 +1,17 @@
+-- Gives whatever the ledger keeps under job $1 to job $2: how far it has read, its history, its rejects, its tables, what was
+-- told of it. A slot that the new name has too stays under the old one. Claims stay: they refuse what is left of that.
+-- Locks: those rows. Idempotent.
+WITH marks AS (UPDATE syncd.mark SET job = $2 WHERE job = $1),
+     memos AS (UPDATE syncd.memo SET job = $2 WHERE job = $1),
+     rejects AS (UPDATE syncd.reject SET job = $2 WHERE job = $1),
+     held AS (UPDATE syncd.held SET job = $2 WHERE job = $1),
+     tables AS (UPDATE syncd.table_def SET job = $2 WHERE job = $1),
+     slots AS (UPDATE syncd.slot AS s SET job = $2
+               WHERE s.job = $1 AND NOT EXISTS (SELECT FROM syncd.slot AS o WHERE (o.job, o.kind, o.slot_at) = ($2, s.kind, s.slot_at))),
+     notices AS (UPDATE syncd.notice AS n SET subject = $2
+                 WHERE n.subject = $1 AND NOT EXISTS (SELECT FROM syncd.notice AS o WHERE (o.cause, o.subject) = (n.cause, $2) AND o.ended_at IS NULL))
+UPDATE syncd.run
+SET job = $2,
+    schema_name = CASE WHEN run_id = $3 THEN $4 ELSE schema_name END,
+    warnings = CASE WHEN run_id = $3 THEN coalesce(warnings, '{}') || $5::text ELSE warnings END
+WHERE job = $1 OR run_id = $3
