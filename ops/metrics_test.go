@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestMetricsTellWhatTheyAreTold(t *testing.T) {
@@ -28,5 +29,28 @@ func TestMetricsTellWhatTheyAreTold(t *testing.T) {
 	}
 	if w.Code != 200 {
 		t.Errorf("status %d", w.Code)
+	}
+}
+
+func TestFiguresAreAskedForAtMostOnceInAWhile(t *testing.T) {
+	t.Parallel()
+	now, asked, broken := time.Unix(0, 0), 0, false
+	tell := Cached(10*time.Second, func() time.Time { return now }, func(context.Context) ([]Sample, error) {
+		asked++
+		if broken {
+			return nil, errors.New("away")
+		}
+		return []Sample{{Value: float64(asked)}}, nil
+	})
+	for _, c := range []struct {
+		pass   time.Duration
+		broken bool
+		want   float64 // 0: an error
+	}{{0, false, 1}, {9 * time.Second, false, 1}, {time.Second, false, 2}, {10 * time.Second, true, 0}, {0, true, 0}, {0, false, 5}, {time.Second, true, 5}} {
+		now, broken = now.Add(c.pass), c.broken
+		samples, err := tell(t.Context())
+		if c.want == 0 && err == nil || c.want > 0 && (err != nil || samples[0].Value != c.want) {
+			t.Errorf("%+v: %v, %v", c, samples, err)
+		}
 	}
 }

@@ -55,6 +55,7 @@ func TestScripts(t *testing.T) {
 			"daemon":      runDaemon,
 			"push":        push,
 			"await":       await,
+			"webhook":     useWebhook,
 		},
 	})
 }
@@ -66,6 +67,7 @@ type world struct {
 	engage   *engage.Server
 	url      string
 	daemon   *daemon
+	webhook  *webhook
 }
 
 type worldKey struct{}

@@ -147,7 +147,7 @@ func mistakesOfMeaning() []mistake {
 }
 
 func TestEveryMistakeIsRefusedAtItsPosition(t *testing.T) {
-	for _, m := range slices.Concat(mistakesOfForm(), mistakesOfMeaning(), mistakesOfReceivers(), mistakesOfStrategies(), mistakesOfCampuses()) {
+	for _, m := range slices.Concat(mistakesOfForm(), mistakesOfMeaning(), mistakesOfReceivers(), mistakesOfStrategies(), mistakesOfCampuses(), mistakesOfNotifiers()) {
 		t.Run(m.name, func(t *testing.T) {
 			write(t, map[string]string{"jobs.toml": m.text})
 			got := strings.ReplaceAll(problems(t, "jobs.toml").Error(), "jobs.toml:", "")
