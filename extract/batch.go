@@ -40,7 +40,8 @@ type Batch struct {
 	// Position, where not empty, replaces the stored position; a batch with Marks erases it.
 	Position string
 	Rejects  []Reject
-	Settled  []Settled // deliveries that are done with this batch
+	Settled  []Settled     // deliveries that are done with this batch
+	Blocked  []BlockedRows // what was left out, in place of rows
 	// Done and Total tell a person how far the pull has come, in records; 0 where that is not known.
 	Done, Total int64
 }

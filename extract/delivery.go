@@ -60,4 +60,5 @@ type Settled struct {
 	Seq     int64
 	Outcome Outcome
 	Reason  string // of Rejected and Unhandled; no values
+	Erase   bool   // its bytes go in the same transaction: it is about a person who was purged
 }

@@ -202,7 +202,7 @@ func (t tally) add(b *extract.Batch, r *load.Result) {
 			t[name] = n
 		}
 		n.rejected += c.Rejected
-		n.blocked += c.Blocked
+		n.blocked += c.Blocked - c.Purged
 		n.unread = n.unread || r.KeysUnread
 		n.touched = n.touched || c.Inserted+c.Deleted > 0
 		switch {
@@ -212,7 +212,7 @@ func (t tally) add(b *extract.Batch, r *load.Result) {
 			}
 			continue
 		case b.Scope == nil || !inScope(b.Scope, c.Table):
-			n.open = n.open || c.Read > 0 || brings(b, c.Table)
+			n.open = n.open || c.Read > c.Purged || brings(b, c.Table)
 		}
 		if b.Vanished {
 			n.gone += c.Deleted

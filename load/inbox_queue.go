@@ -158,6 +158,9 @@ func (r *Run) settleDeliveries(ctx context.Context, tx pgx.Tx, settled []extract
 	if n != len(settled) {
 		return extract.Errorf(extract.KindInternal, "settle deliveries", "%d of %d were pending", n, len(settled))
 	}
+	if err := eraseDeliveries(ctx, tx, settled); err != nil {
+		return err
+	}
 	_, err := tx.Exec(ctx, batchDropSQL, r.id, r.seq)
 	return err
 }

@@ -313,6 +313,9 @@ func (r *Run) settle(ctx context.Context, s *session, w *work, now clock) error 
 		}
 		w.result.Tables = append(w.result.Tables, TableResult{Schema: in.sh.t.schema, Table: in.sh.t.logical(), Counts: in.counts})
 	}
+	if err := r.countBlocked(w); err != nil {
+		return err
+	}
 	var err error
 	if w.result.NewRejects, err = r.keepRejects(ctx, s, rejects); err != nil {
 		return err

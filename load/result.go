@@ -21,8 +21,9 @@ type Counts struct {
 	NonConforming int64 `json:"nonconforming"` // values in _nonconforming
 	Missing       int64 `json:"missing"`       // values in _missing
 
-	Keys   int64 `json:"keys"`   // distinct keys that the batch decoded and that are stored now
-	Stored int64 `json:"stored"` // live rows of the scope before
+	Keys   int64 `json:"keys"`             // distinct keys that the batch decoded and that are stored now
+	Stored int64 `json:"stored"`           // live rows of the scope before
+	Purged int64 `json:"purged,omitempty"` // of Blocked: rows about people who were purged, and not of a table that cannot be loaded
 }
 
 // Add adds the counts of another batch.
@@ -41,6 +42,7 @@ func (c *Counts) Add(o Counts) {
 	c.Missing += o.Missing
 	c.Keys += o.Keys
 	c.Stored += o.Stored
+	c.Purged += o.Purged
 }
 
 // Balance reports whether every row that was read has exactly one outcome.

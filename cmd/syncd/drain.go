@@ -33,7 +33,12 @@ func (s stream) source() string { return "redox." + s.of.Name }
 
 func (s stream) open(q *load.Queue, once bool, until <-chan struct{}) job.Open {
 	return func(context.Context) (extract.Source, error) {
-		return redox.NewSource(q, redox.SourceConfig{Receiver: s.of.Name, PatientIDTypes: s.of.PatientIDTypes, Once: once, Until: until}), nil
+		return redox.NewSource(q, redox.SourceConfig{
+			Receiver: s.of.Name, PatientIDTypes: s.of.PatientIDTypes, Once: once, Until: until,
+			Blocked: func(ctx context.Context) (*extract.Blocked, error) {
+				return blockedOf(ctx, q, s.of.PurgeKey, s.of.Name, s.of.Schema)
+			},
+		}), nil
 	}
 }
 

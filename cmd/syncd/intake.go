@@ -180,25 +180,12 @@ func (in *intake) every(d time.Duration, do func(context.Context)) {
 	}
 }
 
-// care makes the next partitions and lets bytes go whose time is over.
+// care makes the next partitions. What is older than it is kept is removed by tend, each night.
 func (in *intake) care(ctx context.Context, b *load.Inbox) {
 	now := time.Now()
 	if in.cfg.Postgres.DDL == string(load.Apply) {
 		if err := b.MakeMonths(ctx, now); err != nil && ctx.Err() == nil {
 			in.log.Warn("partitions of the next months are not there yet; deliveries are kept all the same", slog.Any("error", err))
-		}
-	}
-	for _, name := range in.cfg.ReceiverNames() {
-		retention := in.cfg.Receivers[name].Retention
-		if retention <= 0 {
-			continue
-		}
-		gone, err := b.Expire(ctx, name, now.Add(-retention), now)
-		if err != nil && ctx.Err() == nil {
-			in.log.Warn("old payloads could not be deleted, tried again in an hour", slog.String("receiver", name), slog.Any("error", err))
-		}
-		if gone > 0 {
-			in.log.Info("payloads expired", slog.String("receiver", name), slog.Int64("deliveries", gone))
 		}
 	}
 }

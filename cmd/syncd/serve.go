@@ -87,9 +87,10 @@ func (c *cli) serveWith(s *stopping, cfg *config.Config, log *slog.Logger, d dae
 	from := c.newSources(cfg, log, w)
 	d.metrics.Add(tellClocks(from))
 	jc := job.Config{Warehouse: w, Jobs: planned(cfg, from), Holder: holder(), Log: log, Done: logRun(log)}
+	var inbox *load.Inbox
 	if in != nil {
 		b, err := in.open(w)
-		if err != nil {
+		if inbox = b; err != nil {
 			return errors.Join(err, in.stop(), closeAll())
 		}
 		d.metrics.Add(tellReceivers(w, cfg.ReceiverNames(), c.Now))
@@ -98,6 +99,7 @@ func (c *cli) serveWith(s *stopping, cfg *config.Config, log *slog.Logger, d dae
 		closeWarehouse := closeAll
 		closeAll = func() error { closeQueues(); b.Close(); return closeWarehouse() }
 	}
+	stopTending := c.startTending(s.ctx, func() *config.Config { return cfg }, w, inbox, log)
 	engine := job.NewEngine(jc)
 	ready.set(engine.Ready)
 	stopped, ended := make(chan error, 1), make(chan struct{})
@@ -112,6 +114,7 @@ func (c *cli) serveWith(s *stopping, cfg *config.Config, log *slog.Logger, d dae
 	err = engine.Run(s.ctx, s.stop)
 	close(ended)
 	ready.set(nil)
+	stopTending()
 	return errors.Join(err, <-stopped, closeAll())
 }
 

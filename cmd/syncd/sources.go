@@ -75,7 +75,7 @@ func (s *sources) project(job *config.Job, token func(context.Context) (string, 
 	s.watch(job.Source, client)
 	return redcap.New(redcap.Config{
 		Job: job.Name, Server: client.Server(), Client: client, Zone: job.Server.Zone, Options: job.Project.Options, Log: s.log,
-		Token: token,
+		Token: token, Blocked: s.blocked(job),
 	})
 }
 

@@ -28,6 +28,7 @@ type idList struct {
 	refused map[string]int   // by reason
 	out     *extract.KeySet  // the refused ones that are text
 	rejects []extract.Reject // the refused ones that are not
+	blocked map[string]bool  // ids that were looked up among those that were purged; nil where none was
 	at      time.Time        // server's clock when it was asked for
 	rows    rowCounts
 }
@@ -45,7 +46,7 @@ func (s *Source) listIDs(ctx context.Context, o listing) (*idList, error) {
 	l := &idList{at: s.serverTime(s.cfg.Now())}
 	err := s.streamIDs(ctx, s.model.snapshot, o, func() {
 		l.ids, l.out, l.groups, l.strange = new(extract.KeySet), new(extract.KeySet), nil, false
-		l.refused, l.rejects, l.rows = map[string]int{}, nil, rowCounts{all: s.model.longitudinal}
+		l.refused, l.rejects, l.rows, l.blocked = map[string]int{}, nil, rowCounts{all: s.model.longitudinal}, nil
 		if o.groups {
 			l.groups = new(extract.KeySet)
 		}
@@ -101,10 +102,28 @@ func (s *Source) usable(l *idList, raw []byte) bool {
 		l.rejects = append(l.rejects, extract.Reject{
 			Table: s.model.record, Column: s.model.record.Columns[0].Name, Rule: refusedLong, Raw: bytes.Clone(raw),
 		})
+	case s.blocked.Any() && l.purged(s.blocked, string(raw)):
 	default:
 		return true
 	}
 	return false
+}
+
+// purged reports whether an id is that of a person who was purged. Of one that is each row of the list comes here, and it counts once.
+func (l *idList) purged(list *extract.Blocked, id string) bool {
+	if l.blocked[id] {
+		return true
+	}
+	if !list.Has(extract.PersonRecord, id) {
+		return false
+	}
+	if l.blocked == nil {
+		l.blocked = map[string]bool{}
+	}
+	l.blocked[id] = true
+	l.refused[extract.ReasonBlocked]++
+	l.out.Add(id)
+	return true
 }
 
 // firstID returns one id of the project, and nothing where it has none.

@@ -61,6 +61,8 @@ type logKeeper struct {
 	seen    map[logKey]int
 	rows    *extract.Rows
 	hand    *extract.Handoff
+	blocked *extract.Blocked
+	barred  *barred
 }
 
 type logKey struct {
@@ -82,7 +84,10 @@ func (p *pull) giveLog(ctx context.Context) error {
 		begin = now.Add(-10 * 365 * 24 * time.Hour)
 	}
 	begin = begin.Add(-logOverlap).Truncate(time.Minute)
-	k := &logKeeper{table: p.model.log, details: p.cfg.Options.logDetails(), hand: p.r.hand, rows: extract.NewRows(p.model.log)}
+	k := &logKeeper{
+		table: p.model.log, details: p.cfg.Options.logDetails(), hand: p.r.hand, rows: extract.NewRows(p.model.log),
+		blocked: p.blocked, barred: &p.barred,
+	}
 	for from := begin; from.Before(now); {
 		end := now.Add(-time.Minute)
 		if from.Add(logHistory).Before(end) {
@@ -112,6 +117,10 @@ func (k *logKeeper) keep(window []logRow) error {
 	k.seen = map[logKey]int{}
 	for i := len(window) - 1; i >= 0; i-- {
 		row := &window[i]
+		if k.blocked.Any() && namesBlocked(k.blocked, row) {
+			k.barred.add(k.table, 1)
+			continue
+		}
 		sum := xxh3.HashString128(row.user + "\x00" + row.action + "\x00" + row.details + "\x00" + row.record).Bytes()
 		key := logKey{row.at, sum}
 		k.seen[key]++

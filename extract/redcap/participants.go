@@ -101,6 +101,7 @@ func (x *participants) read(ctx context.Context, s *Source, l participantList) (
 		},
 	}
 	var rows []metaRow
+	barred := int64(0)
 	seen := map[string]int{}
 	a, err := s.ask(ctx, q, nil)
 	if err != nil {
@@ -117,6 +118,10 @@ func (x *participants) read(ctx context.Context, s *Source, l participantList) (
 				delete(o, name)
 			}
 		}
+		if s.blocked.Any() && o["record"] != "" && s.blocked.Has(extract.PersonRecord, o["record"]) {
+			barred++
+			return nil
+		}
 		o["instrument"], o["unique_event_name"] = l.form, l.event
 		who := participantOf(o)
 		seen[who]++
@@ -127,6 +132,7 @@ func (x *participants) read(ctx context.Context, s *Source, l participantList) (
 	if err != nil {
 		return nil, s.explain(q, s.notData(a.body, err))
 	}
+	s.barred.add(x.table, barred)
 	return rows, nil
 }
 

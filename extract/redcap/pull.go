@@ -184,6 +184,7 @@ func (p *pull) finish(ctx context.Context, since extract.Since) (*extract.Proof,
 	if err != nil {
 		return nil, err
 	}
+	p.barred.add(p.model.record, int64(len(p.after.blocked)))
 	if len(vanished) == 0 {
 		if err := p.r.flush(p.marks()); err != nil {
 			return nil, err

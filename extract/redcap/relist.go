@@ -23,13 +23,13 @@ func (s *Source) listAgain(ctx context.Context, where string, first *idList) (*i
 	err := s.streamIDs(ctx, s.model.snapshot, listing{where: where}, func() {
 		seen, at = make([]bool, first.ids.Len()), -1
 		fresh = new(extract.KeySet)
-		l.out, l.refused, l.rejects = new(extract.KeySet), map[string]int{}, nil
+		l.out, l.refused, l.rejects, l.blocked = new(extract.KeySet), map[string]int{}, nil, nil
 	}, func(row *idRow) bool {
 		raw := row.id
 		switch i, ok := first.ids.Place(raw, at); {
 		case ok:
 			at, seen[i] = i, true
-		case first.out.Has(string(raw)):
+		case first.out.Has(string(raw)) && !first.blocked[string(raw)]:
 			l.out.Add(string(raw))
 		case s.usable(l, raw):
 			fresh.Add(string(raw))
@@ -41,8 +41,9 @@ func (s *Source) listAgain(ctx context.Context, where string, first *idList) (*i
 	}
 	fresh.Sort()
 	fresh = l.dropNewTwins(first.ids, fresh)
-	if l.out.Sort(); l.out.Len() > 0 {
-		l.refused[refusedTwin] = l.out.Len()
+	l.out.Sort()
+	if twins := l.out.Len() - len(l.blocked); twins > 0 {
+		l.refused[refusedTwin] = twins
 	}
 	var d difference
 	for i, ok := range seen {

@@ -26,10 +26,11 @@ type reports struct {
 
 // report is one report as it was read.
 type report struct {
-	id    int
-	table *extract.Table // nil where it could not be read: then its columns are not known
-	body  []byte
-	sheet sheet
+	id     int
+	table  *extract.Table // nil where it could not be read: then its columns are not known
+	body   []byte
+	sheet  sheet
+	purged map[int]bool // rows about people who were purged
 }
 
 func newReports(ids []int) *reports {
@@ -45,10 +46,10 @@ func (x *reports) describe(ctx context.Context, s *Source, p *snapshot) error {
 		x.infos = p.design.Reports
 	}
 	for _, r := range x.list {
-		err := r.read(ctx, s)
+		err := r.read(ctx, s, p)
 		switch {
 		case err == nil:
-		case refused(err), extract.KindOf(err) == extract.KindTooLarge, errors.Is(err, errManyColumns), errors.Is(err, errNoColumns):
+		case refused(err), extract.KindOf(err) == extract.KindTooLarge, errors.Is(err, errManyColumns), errors.Is(err, errNoColumns), errors.Is(err, errNoRecordID):
 			p.warn("report %d was not read: %s; its table is left as stored", r.id, reportFault(err))
 		default:
 			return err
@@ -60,10 +61,11 @@ func (x *reports) describe(ctx context.Context, s *Source, p *snapshot) error {
 var (
 	errManyColumns = fmt.Errorf("it has more than %d columns", reportColumns)
 	errNoColumns   = errors.New("it is empty and shows no columns")
+	errNoRecordID  = errors.New("it does not show the record id, so that nobody can tell which of its rows are about people who were purged; add that field to the report")
 )
 
 func reportFault(err error) string {
-	for _, known := range []error{errManyColumns, errNoColumns} {
+	for _, known := range []error{errManyColumns, errNoColumns, errNoRecordID} {
 		if errors.Is(err, known) {
 			return known.Error()
 		}
@@ -80,7 +82,7 @@ func (r *report) call() string { return callReport + strconv.Itoa(r.id) }
 const callReport = "report columns "
 
 // read asks for the report, and makes its table of the columns that it shows.
-func (r *report) read(ctx context.Context, s *Source) error {
+func (r *report) read(ctx context.Context, s *Source, p *snapshot) error {
 	q := question{
 		what: "export report", resource: "report " + strconv.Itoa(r.id), content: "report", format: "csv", maxBody: reportBytes,
 		extra: func(b *params) {
@@ -115,6 +117,9 @@ func (r *report) read(ctx context.Context, s *Source) error {
 		}
 	}
 	r.table = r.describe(&columns)
+	if s.blocked.Any() {
+		return r.bar(s, &columns, p)
+	}
 	return nil
 }
 
@@ -194,6 +199,9 @@ func (x *reports) give(_ context.Context, _ *Source, hand *extract.Handoff, _ ne
 func (r *report) batch() *extract.Batch {
 	rows := extract.NewRows(r.table)
 	for row := 1; row < r.sheet.len(); row++ {
+		if r.purged[row] {
+			continue
+		}
 		rows.Begin()
 		rows.Close(strconv.AppendInt(rows.Open(), int64(row), 10))
 		for i, c := range r.table.Columns[1:] {

@@ -36,8 +36,10 @@ type Config struct {
 	Zone      *time.Location // the server's wall clock, for bounds such as today; default UTC
 	Options   Options
 	BodyBytes int // longest request body; default BodyBytes
-	Log       *slog.Logger
-	Now       func() time.Time // default time.Now
+	// Blocked lists the records that were purged: they are not asked for, and rows that name them are left out. It is called once; nil is none.
+	Blocked func(ctx context.Context) (*extract.Blocked, error)
+	Log     *slog.Logger
+	Now     func() time.Time // default time.Now
 }
 
 // Source is one project behind its token. It implements extract.Source.
@@ -53,6 +55,8 @@ type Source struct {
 	extras  []extra
 	content *contents      // nil where no contents of files are pulled
 	stored  extract.Stored // what the warehouse holds; nil until Pull
+	blocked *extract.Blocked
+	barred  barred
 
 	requests, bytes int64 // of the client before the first request
 }
@@ -93,6 +97,12 @@ func New(cfg Config) (*Source, error) {
 func (s *Source) Describe(ctx context.Context, since extract.Since) (*extract.Structure, error) {
 	s.began = s.cfg.Now()
 	s.requests, s.bytes = s.cfg.Client.Stats()
+	if s.cfg.Blocked != nil {
+		var err error
+		if s.blocked, err = s.cfg.Blocked(ctx); err != nil {
+			return nil, err
+		}
+	}
 	p, err := s.read(ctx, since)
 	if err != nil {
 		return nil, err

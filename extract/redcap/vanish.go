@@ -68,6 +68,7 @@ func (p *pull) vanishing(keys [][]string) *extract.Batch {
 		Wary:     p.reading.wary,
 		Marks:    p.marks(),
 		Memo:     p.reading.fresh.memo(),
+		Blocked:  p.barred.rows(),
 		Done:     p.r.done, Total: p.r.total,
 	}
 }

@@ -31,6 +31,10 @@ type group struct {
 	lent    []cell
 	spare   map[*extract.Table][]*extract.Rows // that a batch before had
 	absent  bool                               // the structure has no tables for a model that came meanwhile
+	blocked *extract.Blocked                   // people who were purged
+	barred  map[*extract.Table]int64           // rows that would be about them
+	people  [][]identifierOf                   // whom the last message is about
+	source  string                             // who sent it
 }
 
 func newGroup(known map[*entity]bool, types []string) *group {
@@ -62,7 +66,7 @@ const keepRows = 4 << 20
 
 // reset forgets what was decoded, and keeps buffers. Nothing of the batch that was made is touched.
 func (g *group) reset() {
-	g.states, g.rejects, g.settled, g.absent = g.states[:0], nil, nil, false
+	g.states, g.rejects, g.settled, g.absent, g.barred = g.states[:0], nil, nil, false, nil
 	for t, rows := range g.made {
 		if rows.Bytes() > keepRows {
 			delete(g.made, t)
@@ -106,9 +110,13 @@ func (g *group) full() bool {
 func (g *group) add(d *extract.Delivery) {
 	states, rejects := len(g.states), len(g.rejects)
 	outcome, reason := extract.Rejected, reasonDefect
+	erase := false
 	defer func() {
 		if recover() != nil {
 			outcome, reason = extract.Rejected, reasonDefect
+			if erase = g.concernsBlocked(); erase {
+				outcome, reason = extract.Unhandled, extract.ReasonBlocked
+			}
 			if g.open != nil {
 				g.open.Abort()
 				g.open = nil
@@ -117,9 +125,14 @@ func (g *group) add(d *extract.Delivery) {
 		if outcome != extract.Applied {
 			g.states, g.rejects = g.states[:states], g.rejects[:rejects]
 		}
-		g.settled = append(g.settled, extract.Settled{Seq: d.Seq, Outcome: outcome, Reason: reason})
+		g.settled = append(g.settled, extract.Settled{Seq: d.Seq, Outcome: outcome, Reason: reason, Erase: erase})
 	}()
 	outcome, reason = g.decode(d)
+	if erase = g.concernsBlocked(); erase {
+		g.bar(g.states[states:])
+		outcome, reason = extract.Unhandled, extract.ReasonBlocked
+		return
+	}
 	if outcome == extract.Applied && len(g.states) == states && len(g.rejects) == rejects {
 		outcome, reason = extract.Rejected, reasonNothing
 	}
@@ -127,6 +140,7 @@ func (g *group) add(d *extract.Delivery) {
 
 // decode finds the model of a delivery and lets it tell what there is.
 func (g *group) decode(d *extract.Delivery) (extract.Outcome, string) {
+	g.people, g.source = nil, ""
 	root, err := g.parser.parse(d.Body)
 	if err != nil {
 		return extract.Rejected, err.Error()
@@ -163,6 +177,7 @@ func (g *group) decode(d *extract.Delivery) (extract.Outcome, string) {
 		g.absent = true
 		return extract.Rejected, reasonModel
 	}
+	defer func() { g.people, g.source = m.people, m.source }()
 	known.decode(m)
 	if len(m.loose) > 0 { // there is no row beside which they could stand
 		return extract.Rejected, reasonNothing
@@ -205,6 +220,9 @@ func (g *group) batch() *extract.Batch {
 		} else {
 			b.Further = append(b.Further, scope)
 		}
+	}
+	for _, t := range slices.SortedFunc(maps.Keys(g.barred), func(a, b *extract.Table) int { return cmp.Compare(a.Name, b.Name) }) {
+		b.Blocked = append(b.Blocked, extract.BlockedRows{Table: t, Rows: g.barred[t]})
 	}
 	return b
 }

@@ -70,6 +70,7 @@ func (b *fhirBundle) read() {
 			continue
 		}
 		b.anchor(e)
+		b.concerns(e)
 		key := [3]string{e.kind, e.system, e.value}
 		if before := last[key]; before != nil {
 			before.again = true
@@ -88,6 +89,9 @@ func (b *fhirBundle) focus() {
 		}
 		gone := &fhirEntry{kind: cmp.Or(f.get("type").str(), kind), focus: true}
 		gone.system, gone.value = f.get("identifier", "system").str(), f.get("identifier", "value").str()
+		if gone.kind == "Patient" {
+			b.m.concerns([]identifierOf{{gone.system, gone.value}})
+		}
 		if b.ending != "" && gone.kind != "" && gone.value != "" {
 			b.gone = append(b.gone, gone)
 		}

@@ -153,7 +153,7 @@ func TestADefectOfOneModelHoldsUpNobody(t *testing.T) {
 	g.add(delivery(2, `{"Meta":{"DataModel":"Order","EventType":"New"}}`))
 	g.add(delivery(3, arrival(`"p"`, `"2"`)))
 	b := g.batch()
-	if got := fmt.Sprint(b.Settled); got != "[{1 applied } {2 rejected a defect of syncd} {3 applied }]" {
+	if got := fmt.Sprint(b.Settled); got != "[{1 applied  false} {2 rejected a defect of syncd false} {3 applied  false}]" {
 		t.Error(got)
 	}
 	for _, s := range append(b.Further, b.Scope) {

@@ -26,8 +26,9 @@ type message struct {
 	version  string
 	at       string // Clock, as the text of a timestamptz
 	types    []string
-	rejected int     // rows of it that have no usable key
-	loose    []extra // of the message, until the first thing that is told of takes them
+	rejected int              // rows of it that have no usable key
+	loose    []extra          // of the message, until the first thing that is told of takes them
+	people   [][]identifierOf // whom it is about, each by all identifiers that it gives them
 }
 
 // extra is a member that nobody declared.

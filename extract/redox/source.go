@@ -16,10 +16,12 @@ const (
 
 // SourceConfig says what a Source drains.
 type SourceConfig struct {
-	Receiver       string          // whose deliveries, for the identity
-	PatientIDTypes []string        // types of patient identifiers, the most trusted first
-	Once           bool            // end when nothing is pending, rather than wait for more
-	Until          <-chan struct{} // end after the batch under way when this is closed; nil never is
+	Receiver       string   // whose deliveries, for the identity
+	PatientIDTypes []string // types of patient identifiers, the most trusted first
+	// Blocked lists people who were purged: what tells of them is not loaded, and its bytes go. It is called once; nil is nobody.
+	Blocked func(ctx context.Context) (*extract.Blocked, error)
+	Once    bool            // end when nothing is pending, rather than wait for more
+	Until   <-chan struct{} // end after the batch under way when this is closed; nil never is
 }
 
 // Source drains the deliveries of one receiver into batches. It implements extract.Source.
@@ -62,6 +64,11 @@ func (s *Source) Describe(ctx context.Context, _ extract.Since) (*extract.Struct
 		}
 	}
 	s.group = newGroup(s.known, s.config.PatientIDTypes)
+	if s.config.Blocked != nil {
+		if s.group.blocked, err = s.config.Blocked(ctx); err != nil {
+			return nil, err
+		}
+	}
 	return st, nil
 }
 

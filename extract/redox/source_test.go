@@ -150,7 +150,7 @@ func TestADeliveryWhoseModelWasNotReadOnArrivalDoesNotStopTheOthers(t *testing.T
 	lost.Model = ""
 	q.add(lost, delivery(2, arrival(`"p"`, `"1"`)))
 	drain(t, q, w)
-	if fmt.Sprint(w.settled) != "[{1 rejected "+reasonModel+"} {2 applied }]" {
+	if fmt.Sprint(w.settled) != "[{1 rejected "+reasonModel+" false} {2 applied  false}]" {
 		t.Error(w.settled)
 	}
 }

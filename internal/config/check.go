@@ -61,6 +61,7 @@ func (l *loader) checkTop(c *Config, root *node) {
 		l.missing(at, "postgres.url", `is missing: write url = "env:DATABASE_URL" under [postgres]`)
 	}
 	l.checkServe(c)
+	l.checkPurge(c)
 }
 
 func (l *loader) checkServe(c *Config) {

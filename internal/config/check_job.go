@@ -138,6 +138,7 @@ func (l *loader) checkKeys(c *Config, j *Job) {
 		j.Slots = slots
 	}
 	l.checkFull(c, j)
+	l.checkKept(j.set, "deleted_retention")
 	if n := j.set["schema"]; n != nil && n.kind == textKind {
 		if reason := badName(j.Schema); reason != "" {
 			l.add(n.problem("%s", reason))

@@ -25,6 +25,7 @@ func (l *loader) checkReceiver(c *Config, r *Receiver) {
 			l.add(n.problem("%s", reason))
 		}
 	}
+	l.checkKept(r.set, "retention", "deleted_retention")
 	if n := r.set["max_body"]; n != nil && r.MaxBody != 0 && (r.MaxBody < leastBody || r.MaxBody > mostBody) {
 		l.add(n.problem("must be from 1KiB to 512MiB; Redox sends up to 40 MB, and what is larger is refused for ever"))
 	}

@@ -35,8 +35,10 @@ type Config struct {
 	Timezone string   `toml:"timezone" default:"UTC" doc:"Time zone of schedules and servers that name none."`
 	DataDir  string   `toml:"data_dir" path:"dir" otherwise:"none" doc:"Folder for what syncd keeps outside Postgres: the private Postgres itself."`
 
-	Postgres Postgres `toml:"postgres"`
-	Serve    Serve    `toml:"serve"`
+	Postgres  Postgres  `toml:"postgres"`
+	Serve     Serve     `toml:"serve"`
+	Retention Retention `toml:"retention"`
+	Purge     Purge     `toml:"purge"`
 
 	Servers   map[string]*Server   `toml:"-"` // by name: [redcap.NAME]
 	Campuses  map[string]*Campus   `toml:"-"` // by name: [engage.NAME]
@@ -87,12 +89,14 @@ type Server struct {
 
 // Job is one REDCap project, or one Engage campus, that is pulled into one schema, defaults filled in.
 type Job struct {
-	Source      string        `toml:"source" otherwise:"required" doc:"What is pulled: redcap.NAME or engage.NAME."`
-	Schedule    string        `toml:"schedule" otherwise:"none: the job runs by hand only" doc:"When the job is due: five cron fields, @hourly, @daily, @weekly, @monthly, @yearly or @every 30m. CRON_TZ=Zone in front overrides the zone."`
-	Full        string        `toml:"full" otherwise:"weekly, where there is a schedule" doc:"When every row is read and compared, whatever the source says of changes: a spec as of schedule, weekly (a night and hour that follow from the job's name, none between 1 and 4 o'clock), or never."`
-	Schema      string        `toml:"schema" otherwise:"the job's name" doc:"Schema of the warehouse that holds the tables. No two jobs share one."`
-	FreshWithin time.Duration `toml:"fresh_within" otherwise:"no bound" doc:"How old the last good run may be before status calls the job stale: 26h."`
-	RetryFor    time.Duration `toml:"retry_for" default:"6h" doc:"How long a slot waits for a server that is down, from when it was due or the server went down, whichever came later, before it fails."`
+	Source           string        `toml:"source" otherwise:"required" doc:"What is pulled: redcap.NAME or engage.NAME."`
+	Schedule         string        `toml:"schedule" otherwise:"none: the job runs by hand only" doc:"When the job is due: five cron fields, @hourly, @daily, @weekly, @monthly, @yearly or @every 30m. CRON_TZ=Zone in front overrides the zone."`
+	Full             string        `toml:"full" otherwise:"weekly, where there is a schedule" doc:"When every row is read and compared, whatever the source says of changes: a spec as of schedule, weekly (a night and hour that follow from the job's name, none between 1 and 4 o'clock), or never."`
+	Schema           string        `toml:"schema" otherwise:"the job's name" doc:"Schema of the warehouse that holds the tables. No two jobs share one."`
+	FreshWithin      time.Duration `toml:"fresh_within" otherwise:"no bound" doc:"How old the last good run may be before status calls the job stale: 26h."`
+	DeletedRetention string        `toml:"deleted_retention" otherwise:"deleted of [retention]" doc:"How long rows that were moved out stay in the schema of that name with _deleted at its end: 90d, 3y, or forever."`
+	LegalHold        bool          `toml:"legal_hold" default:"false" doc:"true: nothing of this job is removed because its time is over. A purge still removes a person."`
+	RetryFor         time.Duration `toml:"retry_for" default:"6h" doc:"How long a slot waits for a server that is down, from when it was due or the server went down, whichever came later, before it fails."`
 
 	Project Project        `toml:"-"` // keys of a job of redcap.NAME
 	Engage  engage.Options `toml:"-"` // keys of a job of engage.NAME

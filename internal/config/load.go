@@ -185,6 +185,7 @@ func (l *loader) build(root *node) *Config {
 		fill(r)
 		l.add(decode(r, n, r.set)...)
 		l.checkReceiver(c, r)
+		r.PurgeKey = c.Purge.Key
 		c.Receivers[r.Name] = r
 	}
 	for _, n := range l.named(root.kid("job"), "job") {

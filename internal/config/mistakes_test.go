@@ -140,7 +140,7 @@ func mistakesOfMeaning() []mistake {
 		{"password behind the database's URL", "postgres.url = 'postgres://db/warehouse?password=hunter2'", "1:16: postgres.url: holds a password: keep the URL elsewhere and refer to it with env:NAME or file:PATH"},
 		{"secret as a schedule", job + "schedule = '" + canary + "'", "5:12: job.asthma.schedule: is not understood"},
 		{"no time to wait", job + "retry_for = '0s'", `5:13: job.asthma.retry_for = "0s": must be a duration above zero such as "90s", "5m", "26h" or "90d"`},
-		{"secret as a key", job + canary + " = 1", "5:1: job.asthma.[redacted]: unknown key; known here are files, fresh_within, full, identifiers, only_forms, pull, records_where, reports, reread, retry_for, schedule, schema, skip_fields, skip_forms, source, token"},
+		{"secret as a key", job + canary + " = 1", "5:1: job.asthma.[redacted]: unknown key; known here are deleted_retention, files, fresh_within, full, identifiers, legal_hold, only_forms, pull, records_where, reports, reread, retry_for, schedule, schema, skip_fields, skip_forms, source, token"},
 		{"include of a file that is not there", pg + "include = ['more.toml']", `2:12: include = "more.toml": there is no such file`},
 		{"include that is no pattern", pg + "include = ['[']", `2:12: include = "[": is not a pattern of file names`},
 	}

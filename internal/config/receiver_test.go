@@ -38,9 +38,9 @@ func mistakesOfReceivers() []mistake {
 		{"unknown answer to queries", receiver + "on_query = '500'", `5:12: redox.ward.on_query = "500": must be 501 or empty; did you mean 501?`},
 		{"body of no size", receiver + "max_body = '64 megs'", `5:12: redox.ward.max_body = "64 megs": must be a whole number of bytes, or a text such as "64MiB"`},
 		{"body that Postgres cannot hold", receiver + "max_body = '1GiB'", `5:12: redox.ward.max_body = "1GiB": must be from 1KiB to 512MiB; Redox sends up to 40 MB, and what is larger is refused for ever`},
-		{"retention of nothing", receiver + "retention = '0d'", `5:13: redox.ward.retention = "0d": must be a duration above zero such as "90s", "5m", "26h" or "90d"`},
+		{"retention of nothing", receiver + "retention = '0d'", `5:13: redox.ward.retention = "0d": must be a time such as "180d" or "3y", not less than an hour, or "forever"`},
 		{"credential without a strategy", receiver + "handshake_requires_credential = true", "5:33: redox.ward.handshake_requires_credential = true: needs [redox.ward.auth]: without it there is no credential"},
-		{"key of nowhere at a receiver", receiver + "tokens = ['env:A']", "5:1: redox.ward.tokens: unknown key; known here are auth, ca_file, ca_only, client_cert, client_key, contact, handshake_requires_credential, max_body, on_query, path, patient_id_types, proxy, retention, schema, silent_after, timeout, verification_tokens"},
+		{"key of nowhere at a receiver", receiver + "tokens = ['env:A']", "5:1: redox.ward.tokens: unknown key; known here are auth, ca_file, ca_only, client_cert, client_key, contact, deleted_retention, handshake_requires_credential, legal_hold, max_body, on_query, path, patient_id_types, proxy, retention, schema, silent_after, timeout, verification_tokens"},
 		{"proxy for nobody", receiver + "proxy = 'http://proxy:3128'", "5:1: redox.ward.proxy: is for asking jwks_url, tokeninfo_url or introspection_url, and this receiver asks none"},
 		{"receivers of another shape", receiver + "[redox]\nx = 1", "6:1: redox.x: must be a table, [redox.NAME], not a whole number"},
 	}
@@ -104,7 +104,7 @@ verification_tokens = "env:CLINIC"
 	h, k := c.Receivers["hospital"], c.Receivers["clinic"]
 	here := folder(t)
 	got := map[string]any{
-		"names": c.ReceiverNames(), "schema": h.Schema, "path": h.Path, "body": h.MaxBody, "query": h.OnQuery, "retention": h.Retention,
+		"names": c.ReceiverNames(), "schema": h.Schema, "path": h.Path, "body": h.MaxBody, "query": h.OnQuery, "retention": c.KeptBy("hospital").Payloads,
 		"tokens": []string{h.Tokens[0].Ref(), h.Tokens[1].Ref()}, "types": h.PatientIDTypes, "strategy": h.Auth.Strategy,
 		"client": h.Auth.ClientID.Ref(), "ca": h.CAFile, "timeout": h.Timeout, "public": c.Serve.PublicURL, "listen": c.Serve.Listen,
 		"cert": c.Serve.CertFile, "proxies": c.Serve.Proxies, "credentialed": []bool{h.Credentialed(), k.Credentialed()},

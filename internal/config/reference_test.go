@@ -27,6 +27,8 @@ func sections() []section {
 		{"Top level", "Before the first table of the file.", reflect.TypeFor[Config]()},
 		{"[postgres]", "The warehouse.", reflect.TypeFor[Postgres]()},
 		{"[serve]", "The daemon.", reflect.TypeFor[Serve]()},
+		{"[retention]", "How long is kept what people do not report from. Each night one daemon removes what is older.", reflect.TypeFor[Retention]()},
+		{"[purge]", "What `syncd purge` needs, which erases one person for good.", reflect.TypeFor[Purge]()},
 		{"[redcap.NAME]", "One REDCap server. Jobs refer to it as `redcap.NAME`.", reflect.TypeFor[Server]()},
 		{
 			"[redox.NAME]", "One destination of Redox: what is pushed to its path lands in its schema. `syncd redox setup NAME` makes path and token, and says what to type at Redox.",

@@ -1,0 +1,157 @@
+package redox
+
+import (
+	"slices"
+
+	"syncd/extract"
+)
+
+// concerns notes that the message is about somebody who has these identifiers.
+func (m *message) concerns(person []identifierOf) {
+	if len(person) > 0 {
+		m.people = append(m.people, slices.Clone(person))
+	}
+}
+
+// concerns notes whom a resource is about: a patient, or those to whom it refers by an identifier.
+func (b *fhirBundle) concerns(e *fhirEntry) {
+	if e.kind == "Patient" {
+		own, old := e.patientIDs()
+		b.m.concerns(append(own, old...))
+		return
+	}
+	for _, member := range []string{"subject", "patient", "individual"} {
+		id := e.resource.get(member, "identifier")
+		if value := id.get("value").str(); value != "" {
+			b.m.concerns([]identifierOf{{id.get("system").str(), value}})
+		}
+	}
+}
+
+// concernsBlocked reports whether the last message is about somebody who was purged.
+func (g *group) concernsBlocked() bool {
+	if !g.blocked.Any() {
+		return false
+	}
+	return slices.ContainsFunc(g.people, func(person []identifierOf) bool {
+		return slices.ContainsFunc(person, func(i identifierOf) bool {
+			return g.blocked.Has(extract.PatientID{Source: g.source, Type: i.kind, ID: i.id}.Name()...)
+		})
+	})
+}
+
+// bar counts the rows of states that are left out.
+func (g *group) bar(states []state) {
+	if g.barred == nil {
+		g.barred = map[*extract.Table]int64{}
+	}
+	for i := range states {
+		for _, r := range states[i].rows {
+			g.barred[r.table.live]++
+		}
+	}
+}
+
+// People says whom deliveries are about. It is used by one goroutine.
+type People struct{ group *group }
+
+// NewPeople makes a reader of deliveries of a receiver.
+func NewPeople() *People {
+	known := map[*entity]bool{}
+	for _, m := range models() {
+		for _, e := range m.entities {
+			known[e] = true
+		}
+	}
+	return &People{newGroup(known, nil)}
+}
+
+// Of returns the people whom a delivery is about, each by all identifiers that it gives them. It answers false where the delivery
+// cannot be read.
+func (p *People) Of(d *extract.Delivery) (people [][]extract.PatientID, readable bool) {
+	p.group.reset()
+	p.group.add(d)
+	for _, person := range p.group.people {
+		one := make([]extract.PatientID, len(person))
+		for i, id := range person {
+			one[i] = extract.PatientID{Source: p.group.source, Type: id.kind, ID: id.id}
+		}
+		people = append(people, one)
+	}
+	return people, p.group.settled[len(p.group.settled)-1].Outcome != extract.Rejected || len(people) > 0
+}
+
+// PersonThings lists the kinds of things that are about patients.
+func PersonThings() []extract.PersonThing {
+	var all []extract.PersonThing
+	seen := map[*entity]bool{}
+	for _, m := range models() {
+		for _, e := range m.entities {
+			if seen[e] || slices.Contains(impersonal, e.name) {
+				continue
+			}
+			seen[e] = true
+			all = append(all, e.personThing())
+		}
+	}
+	return all
+}
+
+// impersonal are things that are about nobody's health: who works where, what is in stock, when there is time.
+var impersonal = []string{"provider", "provider_active", "organization", "slot", "slot_part", "study", "inventory_item"}
+
+// impersonalResources are types of FHIR resources of which the same holds, where a business identifier makes them more than a part of
+// one message.
+var impersonalResources = []string{
+	"Organization", "OrganizationAffiliation", "Practitioner", "PractitionerRole", "Location", "HealthcareService", "Endpoint", "Device",
+	"Medication", "Substance", "Schedule", "Slot", "InsurancePlan", "ValueSet", "CodeSystem",
+}
+
+func (e *entity) personThing() extract.PersonThing {
+	var thing extract.PersonThing
+	for i, t := range e.tables {
+		p := extract.PersonTable{Name: t.live.Name, People: peopleOf(t)}
+		for _, c := range t.columns[:t.keys] {
+			p.Keys = append(p.Keys, c.name)
+		}
+		switch t.live.Name {
+		case "fhir_resource":
+			p.Kind, p.Patient, p.NotAbout, p.Business = "resource_type", "Patient", impersonalResources, "identifier_system"
+		case "fhir_identifier":
+			p.Kind, p.Patient = "resource_type", "Patient"
+		case "fhir_message":
+			p.Kind, p.Patient = "focus_resource_type", "Patient"
+		}
+		thing.Shared = thing.Shared || i > 0 && len(p.People) > 0 && len(thing.Tables[0].People) == 0
+		thing.Tables = append(thing.Tables, p)
+	}
+	return thing
+}
+
+// peopleOf finds the columns of a table that name a person.
+func peopleOf(t *table) [][3]string {
+	var all [][3]string
+	for _, pair := range [][2]string{
+		{"patient_id_type", "patient_id"},
+		{"into_id_type", "into_id"},
+		{"previous_id_type", "previous_id"},
+		{"subject_system", "subject_value"},
+		{"patient_system", "patient_value"},
+	} {
+		_, kind := t.byName[pair[0]]
+		if _, id := t.byName[pair[1]]; kind && id {
+			all = append(all, [3]string{"source_id", pair[0], pair[1]})
+		}
+	}
+	switch t.live.Name {
+	case "patient_identifier", "patient_alias":
+		all = append(all, [3]string{"source_id", "id_type", "id"})
+	case "fhir_patient", "fhir_resource":
+		all = append(all, [3]string{"source_id", "identifier_system", "identifier_value"})
+	case "fhir_identifier":
+		all = append(all, [3]string{"source_id", "identifier_system", "identifier_value"}, [3]string{"source_id", "system", "value"})
+	case "fhir_message":
+		all = append(all, [3]string{"source_id", "focus_identifier_system", "focus_identifier_value"})
+	}
+	return all
+}
