@@ -94,6 +94,7 @@ func (c *cli) root() *cobra.Command {
 	root.AddCommand(c.syncCommand(), c.serveCommand(), c.statusCommand(), c.runsCommand(), c.runCommand(), c.checkCommand(),
 		c.configCommand(), c.planCommand(), c.migrateCommand(), c.approveCommand(), c.usageCommand(), c.healthCommand(), c.demoCommand(), c.fakeCommand(),
 		c.redoxCommand(), c.tokenCommand(), c.watchCommand(), c.replayCommand(), c.rejectsCommand(), c.notifyCommand(), c.purgeCommand())
+	root.AddCommand(c.backfillCommand())
 	return root
 }
 
