@@ -21,7 +21,8 @@ const (
 
 // Fill is what a process does for a backfill: it takes chunk after chunk, as do others, until there is nothing left to take.
 type Fill struct {
-	Job      Planned
+	Order    load.Order // of the job; its kind and chunk are those of each step
+	Open     Open
 	ID       int64
 	Patient  bool                // wait for what others have and for a source that is down; else return, and be called again
 	Waits    func(why string)    // told when waiting begins, for another reason than before; may be nil
@@ -132,14 +133,14 @@ func (f *filling) loop(ctx context.Context) error {
 
 // take makes a step, unless something else goes first: a slot of the job, or a probe of a source that is down.
 func (f *filling) take(ctx context.Context, next *load.NextStep) error {
-	waits, err := f.Warehouse.SlotWaits(ctx, f.Job.Name)
+	waits, err := f.Warehouse.SlotWaits(ctx, f.Order.Job)
 	if err != nil {
 		return err
 	}
 	if waits {
 		return f.wait(ctx, "a run of the job's schedule, which goes first")
 	}
-	admitted, outage, err := f.Warehouse.Circuit(f.Job.Source).Begin(ctx)
+	admitted, outage, err := f.Warehouse.Circuit(f.Order.Source).Begin(ctx)
 	if err != nil {
 		return err
 	}
@@ -155,7 +156,8 @@ func (f *filling) take(ctx context.Context, next *load.NextStep) error {
 
 // step makes the run of a step.
 func (f *filling) step(ctx context.Context, next *load.NextStep) (Report, error) {
-	o := load.Order{Job: f.Job.Name, Kind: load.KindBackfill, Schema: f.Job.Schema, Source: f.Job.Source}
+	o := f.Order
+	o.Kind = load.KindBackfill
 	opt := Options{Stop: f.stop, Again: f.again(next), Progress: func(e Event) { f.tell(next.Backfill, e.Done) }}
 	switch next.Do {
 	case load.DoDescribe:
@@ -172,7 +174,7 @@ func (f *filling) step(ctx context.Context, next *load.NextStep) (Report, error)
 		o.AsIs = true
 		opt.Part, opt.Memo, opt.Progress = &extract.Part{Step: extract.Finish, Kept: next.Finish.Kept}, next.Finish.Memo, nil
 	}
-	return f.Runner.Run(ctx, o, f.Job.Open, opt)
+	return f.Runner.Run(ctx, o, f.Open, opt)
 }
 
 func orZero(t *time.Time) time.Time {
@@ -202,7 +204,7 @@ func (f *filling) again(next *load.NextStep) func(context.Context, error) bool {
 		}
 		switch extract.KindOf(err) {
 		case extract.KindTransient, extract.KindGarbled:
-			if outage, err := f.Warehouse.Outage(ctx, f.Job.Source); err == nil && outage != nil {
+			if outage, err := f.Warehouse.Outage(ctx, f.Order.Source); err == nil && outage != nil {
 				return true
 			}
 		case extract.KindPostgres, extract.KindDrift, extract.KindTooLarge:
@@ -233,7 +235,7 @@ func (f *filling) judge(ctx context.Context, next *load.NextStep, rep Report, er
 	case errors.As(err, new(*load.ChunkError)):
 		return f.wait(ctx, "chunks that other processes have in hand")
 	case kind == extract.KindDrift:
-		f.Log.Info("the source has another structure than the plan", slog.String("job", f.Job.Name), slog.Any("error", err))
+		f.Log.Info("the source has another structure than the plan", slog.String("job", f.Order.Job), slog.Any("error", err))
 		if f.tries++; f.tries > fillTries {
 			return f.fail(ctx, err)
 		}

@@ -75,7 +75,9 @@ func (w *chunkWorker) Work(ctx context.Context, queued *river.Job[chunkArgs]) er
 	run, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(e.cut, func() { cancel(context.Cause(e.cut)) })()
-	err = e.runner.Fill(run, e.stopping, Fill{Job: j, ID: b.ID, Done: e.Done})
+	err = e.runner.Fill(run, e.stopping, Fill{
+		Order: load.Order{Job: j.Name, Schema: j.Schema, Source: j.Source}, Open: j.Open, ID: b.ID, Done: e.Done,
+	})
 	if err != nil && !errors.Is(err, ErrStopped) && run.Err() == nil {
 		e.Log.Warn("backfill waits", slog.String("job", b.Job), slog.Int64("backfill", b.ID), slog.Any("error", err))
 	}

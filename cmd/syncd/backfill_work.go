@@ -47,7 +47,7 @@ func (f *fillRun) work(j *config.Job, b *load.Backfill) error {
 	for i := range b.Parallel {
 		all.Go(func() {
 			failed[i] = f.runner.Fill(s.ctx, s.stop, job.Fill{
-				Job: job.Planned{Name: j.Name, Source: j.Source, Schema: j.Schema, Open: f.opener(j)}, ID: b.ID, Patient: true,
+				Order: orderOf(f.cfg, j, load.KindBackfill), Open: f.opener(j), ID: b.ID, Patient: true,
 				Waits:    x.wait,
 				Progress: func(p job.Filled) { x.progress(i, p) },
 				Done:     x.done,
