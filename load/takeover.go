@@ -164,7 +164,7 @@ func (r *Run) ownSchema(ctx context.Context, tx pgx.Tx, id extract.Identity) err
 	}
 	e := extract.Errorf(extract.KindConfig, "bind job "+r.job,
 		"schema %s holds what job %s, which is not in the configuration any more, has read of %s %s, and now %s %s answered; nothing was read", r.schema, other, server, source, id.Server, id.ID)
-	e.Next = "give the job a schema of its own: schema = \"...\" in its block; how a retired job is removed for good is in docs/operations.md"
+	e.Next = "give the job a schema of its own: schema = \"...\" in its block; or syncd forget " + other + ", and drop its tables"
 	return e
 }
 
