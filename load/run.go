@@ -178,6 +178,9 @@ func seeJob(ctx context.Context, tx pgx.Tx, o *Order) (warnings []string, err er
 	case err != nil:
 		return nil, err
 	}
+	if err := letBack(ctx, tx, o.Job, old, o.Schema); err != nil {
+		return nil, err
+	}
 	if _, err := tx.Exec(ctx, markForgetSQL, o.Job); err != nil {
 		return nil, err
 	}
