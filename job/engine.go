@@ -64,13 +64,14 @@ type Config struct {
 // runs its share, and hands on what a dead replica left.
 type Engine struct {
 	Config
-	jobs     map[string]Planned
-	runner   *Runner
-	seen     map[string]string // schedules already made known, by job; used by the planner's goroutine only
-	stopping chan struct{}     // closed by the first signal
-	cut      context.Context   // ended by the second
-	up       atomic.Bool
-	away     bool // Postgres was away at the last turn; used by the planner's goroutine only
+	jobs       map[string]Planned
+	runner     *Runner
+	seen       map[string]string // schedules already made known, by job; used by the planner's goroutine only
+	stopping   chan struct{}     // closed by the first signal
+	cut        context.Context   // ended by the second
+	up         atomic.Bool
+	away       bool  // Postgres was away at the last turn; used by the planner's goroutine only
+	generation int64 // of the database, at the last turn
 }
 
 // NewEngine makes an Engine; Run starts it.
@@ -160,16 +161,14 @@ func (e *Engine) newQueue() (*queue, error) {
 	if err := river.AddWorkerSafely(workers, &worker{engine: e}); err != nil {
 		return nil, err
 	}
-	if err := river.AddWorkerSafely(workers, &chunkWorker{engine: e, atWork: map[int64]int{}}); err != nil {
-		return nil, err
-	}
 	return river.NewClient(riverpgxv5.New(e.Warehouse.Pool()), &river.Config{
 		ID:                   e.Holder,
 		Schema:               "syncd",
-		Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: e.Workers}, chunkQueue: {MaxWorkers: e.chunkWorkers()}},
+		Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: e.Workers}},
 		Workers:              workers,
 		JobTimeout:           -1,
 		RescueStuckJobsAfter: rescueAfter,
+		ReindexerIndexNames:  []string{}, // only the owner of its tables could
 		Logger:               slog.New(warnings{e.Log.Handler()}),
 	})
 }
@@ -195,6 +194,10 @@ func (e *Engine) turns(ctx context.Context, stop <-chan struct{}, q *queue) {
 
 // turn does all that a replica owes the others, and answers how long there is nothing more to do.
 func (e *Engine) turn(ctx context.Context, q *queue) time.Duration {
+	if err := e.own(ctx); err != nil {
+		e.complain("nothing is done in this database", err)
+		return tryEvery
+	}
 	next, err := e.plan(ctx)
 	if err == nil {
 		var lost []load.Lost
@@ -202,9 +205,7 @@ func (e *Engine) turn(ctx context.Context, q *queue) time.Duration {
 			for _, l := range lost {
 				e.Log.Warn("run was silent, it is lost and its slot due again", slog.String("job", l.Job), slog.Int64("run_id", l.RunID))
 			}
-			if err = e.distribute(ctx, q); err == nil {
-				err = e.distributeChunks(ctx, q)
-			}
+			err = e.distribute(ctx, q)
 		}
 	}
 	if err != nil && ctx.Err() == nil {
@@ -213,6 +214,19 @@ func (e *Engine) turn(ctx context.Context, q *queue) time.Duration {
 	}
 	e.away = false
 	return next
+}
+
+// own makes sure that the database is still the one that this replica works in, and not another that took its place. One that was
+// restored knows nothing of what was told to the one before.
+func (e *Engine) own(ctx context.Context) error {
+	if err := e.Warehouse.Guard(ctx); err != nil {
+		return err
+	}
+	if now := e.Warehouse.Generation(); now != e.generation {
+		e.generation = now
+		clear(e.seen)
+	}
+	return nil
 }
 
 // complain logs a failure when it begins, not at every try.

@@ -210,12 +210,12 @@ func TestWideningWaitsForAForeignViewAndTheValueIsKeptBeside(t *testing.T) {
 	p, q := with(col("n", extract.Smallint)), with(col("n", extract.Integer))
 	r := started(t, w, p)
 	loadInto(t, r, one([]string{"1"}, p, []string{"1", "", "1", "3"}))
-	do(t, w, "CREATE VIEW public.mine AS SELECT n FROM asthma.people")
+	do(t, w, "CREATE SCHEMA aside; CREATE VIEW aside.mine AS SELECT n FROM asthma.people")
 
 	r = next(t, w, r)
 	c := agree(t, r, q)
 	wantKinds(t, "pending", c.Pending, "widen n")
-	if len(c.Pending) == 1 && !strings.Contains(c.Pending[0].Reason, "public.mine depends") {
+	if len(c.Pending) == 1 && !strings.Contains(c.Pending[0].Reason, "aside.mine depends") {
 		t.Errorf("reason is %q", c.Pending[0].Reason)
 	}
 	res := loadInto(t, r, one([]string{"1"}, q, []string{"1", "", "1", "40000"}))
@@ -227,7 +227,7 @@ func TestWideningWaitsForAForeignViewAndTheValueIsKeptBeside(t *testing.T) {
 		t.Errorf("recorded: %s", got)
 	}
 
-	do(t, w, "DROP VIEW public.mine")
+	do(t, w, "DROP VIEW aside.mine")
 	r = next(t, w, r)
 	wantKinds(t, "applied", agree(t, r, q).Applied, "widen n")
 	wantCounts(t, loadInto(t, r, one([]string{"1"}, q, []string{"1", "", "1", "40000"})), Counts{Read: 1, Updated: 1})

@@ -3,7 +3,6 @@ package load
 import (
 	"context"
 	_ "embed"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -12,12 +11,8 @@ import (
 	"syncd/extract"
 )
 
-var (
-	//go:embed sql/run_approve.sql
-	runApproveSQL string
-	//go:embed sql/audit_write.sql
-	auditWriteSQL string
-)
+//go:embed sql/run_approve.sql
+var runApproveSQL string
 
 // Approval is what a person let pass.
 type Approval struct {
@@ -52,14 +47,4 @@ func (w *Warehouse) Approve(ctx context.Context, run int64, who string) (Approva
 		a = Approval{Keys: int64(len(tables)), Source: tables[0] == heldSource}
 		return audit(ctx, tx, who, "approve", fmt.Sprintf("run %d", run), map[string]int64{"keys": a.Keys})
 	})
-}
-
-// audit writes down a care action in the transaction that does it.
-func audit(ctx context.Context, tx pgx.Tx, actor, action, subject string, detail any) error {
-	text, err := json.Marshal(detail)
-	if err != nil {
-		return fmt.Errorf("write audit: %w", err)
-	}
-	_, err = tx.Exec(ctx, auditWriteSQL, actor, action, subject, text)
-	return err
 }

@@ -3,7 +3,6 @@ package load
 import (
 	"context"
 	_ "embed"
-	"errors"
 	"fmt"
 	"time"
 
@@ -45,7 +44,6 @@ var (
 // BusyError says that another run holds the claim and is alive.
 type BusyError struct {
 	Job    string
-	Chunk  string // of a backfill; empty: the whole job
 	RunID  int64
 	Holder string
 	Since  time.Time
@@ -90,7 +88,7 @@ func takeClaim(ctx context.Context, tx pgx.Tx, job, chunk string) (epoch int64, 
 	}
 	for _, c := range claims {
 		if c.alive {
-			return 0, &BusyError{Job: job, Chunk: c.chunk, RunID: c.runID, Holder: c.holder, Since: c.since, Silent: c.silent}
+			return 0, &BusyError{Job: job, RunID: c.runID, Holder: c.holder, Since: c.since, Silent: c.silent}
 		}
 	}
 	for _, c := range claims {
@@ -116,19 +114,11 @@ func loseRun(ctx context.Context, tx pgx.Tx, job, chunk string, run int64) error
 	if _, err := tx.Exec(ctx, runLostSQL, run, reason); err != nil {
 		return err
 	}
-	if err := giveBack(ctx, tx, run, reason); err != nil {
+	if _, err := tx.Exec(ctx, slotAgainSQL, run, reason); err != nil {
 		return err
 	}
 	_, err := tx.Exec(ctx, claimFreeSQL, job, chunk)
 	return err
-}
-
-// giveBack makes due again what a lost run had: its slot, or its chunk.
-func giveBack(ctx context.Context, tx pgx.Tx, run int64, reason string) error {
-	if _, err := tx.Exec(ctx, slotAgainSQL, run, reason); err != nil {
-		return err
-	}
-	return settleChunk(ctx, tx, run, Ending{State: LostState, Error: reason})
 }
 
 // hold locks the claim of a run and refuses a run that lost it. It is the first statement of every transaction in
@@ -136,21 +126,16 @@ func giveBack(ctx context.Context, tx pgx.Tx, run int64, reason string) error {
 func (r *Run) hold(ctx context.Context, tx pgx.Tx) error {
 	var epoch int64
 	if err := tx.QueryRow(ctx, claimHoldSQL, r.job, r.chunk).Scan(&epoch); err != nil {
-		return r.unclaimed(err)
+		return err
 	}
-	if epoch != r.epoch {
+	if epoch != r.epoch || r.outlived() {
 		return &StaleError{Job: r.job, Chunk: r.chunk, Mine: r.epoch, Theirs: epoch}
 	}
 	return nil
 }
 
-// unclaimed says of a run whose claim is not there any more that it lost it: those of the chunks of an ended backfill are let go of.
-func (r *Run) unclaimed(err error) error {
-	if errors.Is(err, pgx.ErrNoRows) {
-		return &StaleError{Job: r.job, Chunk: r.chunk, Mine: r.epoch, Theirs: r.epoch + 1}
-	}
-	return err
-}
+// outlived reports whether the database was restored since the run began: a claim in it that looks like the run's is another's.
+func (r *Run) outlived() bool { return r.generation != r.w.Generation() }
 
 // Beat says that the run is alive. While a batch of the run itself has the claim locked nothing is written and all is
 // well: the batch says so at its commit. Beat may be called while the run's goroutine works; a *StaleError means
@@ -163,7 +148,7 @@ func (r *Run) Beat(ctx context.Context) error {
 	var epoch int64
 	var held bool
 	if err := r.w.pool.QueryRow(ctx, claimEpochSQL, r.job, r.chunk).Scan(&epoch, &held); err != nil {
-		return fault("beat", r.unclaimed(err))
+		return fault("beat", err)
 	}
 	if epoch != r.epoch {
 		return &StaleError{Job: r.job, Chunk: r.chunk, Mine: r.epoch, Theirs: epoch}
@@ -221,7 +206,7 @@ func endStrays(ctx context.Context, tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, runLostSQL, id, reason); err != nil {
 			return err
 		}
-		if err := giveBack(ctx, tx, id, reason); err != nil {
+		if _, err := tx.Exec(ctx, slotAgainSQL, id, reason); err != nil {
 			return err
 		}
 	}

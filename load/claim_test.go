@@ -14,6 +14,7 @@ import (
 
 	"syncd/extract"
 	"syncd/internal/pgtest"
+	"syncd/migrations"
 )
 
 func TestClaimGoesToOneOfManyThatAskAtOnce(t *testing.T) {
@@ -161,14 +162,14 @@ func TestWholeRunAndChunksOfOneJobExcludeEachOther(t *testing.T) {
 func TestNoZombieWritesAmongItsSuccessors(t *testing.T) {
 	t.Parallel()
 	w := ledger(t)
-	do(t, w, "CREATE TABLE public.history (at bigint GENERATED ALWAYS AS IDENTITY, epoch bigint, run_id bigint)")
+	do(t, w, "CREATE SCHEMA aside; CREATE TABLE aside.history (at bigint GENERATED ALWAYS AS IDENTITY, epoch bigint, run_id bigint)")
 	var refused, written atomic.Int64
 	write := func(r *Run) error {
 		return pgx.BeginFunc(t.Context(), w.pool, func(tx pgx.Tx) error {
 			if err := r.hold(t.Context(), tx); err != nil {
 				return err
 			}
-			_, err := tx.Exec(t.Context(), "INSERT INTO public.history (epoch, run_id) VALUES ($1, $2)", r.epoch, r.id)
+			_, err := tx.Exec(t.Context(), "INSERT INTO aside.history (epoch, run_id) VALUES ($1, $2)", r.epoch, r.id)
 			return err
 		})
 	}
@@ -209,8 +210,8 @@ func TestNoZombieWritesAmongItsSuccessors(t *testing.T) {
 		})
 	}
 	all.Wait()
-	wrong := ask[int](t, w, "SELECT count(*) FROM (SELECT epoch, lag(epoch) OVER (ORDER BY at) AS before FROM public.history) AS h WHERE before > epoch")
-	shared := ask[int](t, w, "SELECT count(*) FROM (SELECT epoch FROM public.history GROUP BY epoch HAVING count(DISTINCT run_id) > 1) AS h")
+	wrong := ask[int](t, w, "SELECT count(*) FROM (SELECT epoch, lag(epoch) OVER (ORDER BY at) AS before FROM aside.history) AS h WHERE before > epoch")
+	shared := ask[int](t, w, "SELECT count(*) FROM (SELECT epoch FROM aside.history GROUP BY epoch HAVING count(DISTINCT run_id) > 1) AS h")
 	if wrong != 0 || shared != 0 {
 		t.Errorf("%d writes of an earlier holder after a later one, %d epochs with two holders", wrong, shared)
 	}
@@ -296,6 +297,12 @@ func do(t *testing.T, w *Warehouse, statement string, args ...any) {
 	if _, err := w.pool.Exec(t.Context(), statement, args...); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// asOwner runs a statement as the role that owns schema syncd.
+func asOwner(t *testing.T, w *Warehouse, statement string) {
+	t.Helper()
+	do(t, warehouseAt(t, Config{URL: pgtest.As(w.own.URL, migrations.RoleMigrate)}), statement)
 }
 
 func ask[T any](t *testing.T, w *Warehouse, query string, args ...any) (answer T) {

@@ -90,10 +90,10 @@ func (r *Run) compare(ctx context.Context, s *session, w *work) (now clock, seen
 func (r *Run) readHead(p *pipeline) (now clock, seen *Result, err error) {
 	row, err := p.only()
 	if err != nil {
-		return now, nil, r.unclaimed(err)
+		return now, nil, err
 	}
 	epoch, err := strconv.ParseInt(string(row[0]), 10, 64)
-	if err != nil || epoch != r.epoch {
+	if err != nil || epoch != r.epoch || r.outlived() {
 		return now, nil, &StaleError{Job: r.job, Chunk: r.chunk, Mine: r.epoch, Theirs: epoch}
 	}
 	if row, err = p.only(); err != nil {

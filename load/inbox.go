@@ -83,10 +83,12 @@ func NewInbox(c Config) (*Inbox, error) {
 	config.ConnConfig.RuntimeParams["statement_timeout"] = "7s"
 	config.ConnConfig.RuntimeParams["lock_timeout"] = "5s"
 	config.ConnConfig.ConnectTimeout = 5 * time.Second
+	c.guard.watch(config)
 	pool, err := pgxpool.NewWithConfig(context.Background(), config)
 	if err != nil {
 		return nil, fault("open inbox", err)
 	}
+	c.guard.add(pool)
 	b := &Inbox{
 		pool: pool, log: c.Log, queue: make(chan *arrival), done: make(chan struct{}),
 		waiting: map[stream][]chan struct{}{},

@@ -17,12 +17,17 @@ var (
 	payloadMonthsSQL string
 	//go:embed sql/payload_begun.sql
 	payloadBegunSQL string
+	//go:embed sql/payload_make.sql
+	payloadMakeSQL string
+	//go:embed sql/payload_drop.sql
+	payloadDropSQL string
 	//go:embed sql/payload_expire.sql
 	payloadExpireSQL string
 )
 
 // The bytes of deliveries lie in a partition for each month, so that old ones go at once. A month that has none yet is kept in the
-// default partition: nothing is ever refused for want of one.
+// default partition: nothing is ever refused for want of one. Partitions belong to the owner of the ledger, whose functions make and drop
+// them for the role that receives.
 
 const (
 	monthsAhead  = 2
@@ -50,15 +55,24 @@ func (b *Inbox) Months(ctx context.Context) ([]string, error) {
 // MonthsMissing returns the statements that make the partitions of this month and the next ones that are not there. A month that
 // has begun in the default partition stays there, and is not missed.
 func (b *Inbox) MonthsMissing(ctx context.Context, now time.Time) ([]string, error) {
+	missing, err := b.missing(ctx, now)
+	ddl := make([]string, len(missing))
+	for i, from := range missing {
+		ddl[i] = fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s PARTITION OF syncd.payload FOR VALUES FROM (%s) TO (%s)",
+			name("syncd", monthTable(from)), literal(from.Format(time.RFC3339)), literal(from.AddDate(0, 1, 0).Format(time.RFC3339)))
+	}
+	return ddl, err
+}
+
+// missing lists the months, by their first instant, that should have a partition.
+func (b *Inbox) missing(ctx context.Context, now time.Time) (months []time.Time, err error) {
 	there, err := b.Months(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var ddl []string
 	for i := range monthsAhead + 1 {
 		from := monthOf(now).AddDate(0, i, 0)
-		table := monthTable(from)
-		if slices.Contains(there, table) {
+		if slices.Contains(there, monthTable(from)) {
 			continue
 		}
 		var begun bool
@@ -66,25 +80,21 @@ func (b *Inbox) MonthsMissing(ctx context.Context, now time.Time) ([]string, err
 			return nil, fault("read partitions", err)
 		}
 		if !begun {
-			ddl = append(ddl, fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s PARTITION OF syncd.payload FOR VALUES FROM (%s) TO (%s)",
-				name("syncd", table), literal(from.Format(time.RFC3339)), literal(from.AddDate(0, 1, 0).Format(time.RFC3339))))
+			months = append(months, from)
 		}
 	}
-	return ddl, nil
+	return months, nil
 }
 
 // MakeMonths makes the partitions of this month and the next ones. Where somebody is in the way, or the role may not, it says
 // why, and deliveries are kept all the same.
 func (b *Inbox) MakeMonths(ctx context.Context, now time.Time) error {
-	ddl, err := b.MonthsMissing(ctx, now)
+	months, err := b.missing(ctx, now)
 	if err != nil {
 		return err
 	}
-	for _, statement := range ddl {
-		err := pgx.BeginFunc(ctx, b.pool, func(tx pgx.Tx) error {
-			_, err := tx.Conn().PgConn().Exec(ctx, monthLimits+"; "+statement).ReadAll()
-			return err
-		})
+	for _, from := range months {
+		err := b.limited(ctx, payloadMakeSQL, from)
 		var pg *pgconn.PgError
 		if errors.As(err, &pg) && pg.Code == "23514" {
 			continue // that month has begun in the default partition, and stays there
@@ -94,6 +104,17 @@ func (b *Inbox) MakeMonths(ctx context.Context, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// limited runs one statement that changes partitions, without standing in anybody's way for long.
+func (b *Inbox) limited(ctx context.Context, query string, arg any) error {
+	return pgx.BeginFunc(ctx, b.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Conn().PgConn().Exec(ctx, monthLimits).ReadAll(); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, query, arg)
+		return err
+	})
 }
 
 // Expire deletes the bytes of a receiver's deliveries that came in before an instant, but for those that wait or could not be
@@ -125,21 +146,7 @@ func (b *Inbox) Expire(ctx context.Context, destination string, before, now time
 
 // dropEmpty drops a partition that holds nothing. What others hold open stays for the next time.
 func (b *Inbox) dropEmpty(ctx context.Context, table string) error {
-	at := name("syncd", table)
-	var full bool
-	if err := b.pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM "+at+")").Scan(&full); err != nil || full {
-		return fault("look into "+table, err)
-	}
-	err := pgx.BeginFunc(ctx, b.pool, func(tx pgx.Tx) error {
-		if _, err := tx.Conn().PgConn().Exec(ctx, monthLimits+"; LOCK TABLE "+at+" IN ACCESS EXCLUSIVE MODE").ReadAll(); err != nil {
-			return err
-		}
-		if err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM "+at+")").Scan(&full); err != nil || full {
-			return err
-		}
-		_, err := tx.Exec(ctx, "DROP TABLE "+at)
-		return err
-	})
+	err := b.limited(ctx, payloadDropSQL, table)
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) && (pg.Code == "55P03" || pg.Code == "42501" || pg.Code == "42P01") {
 		return nil

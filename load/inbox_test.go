@@ -100,7 +100,7 @@ func TestWhatCannotBeKeptIsAnErrorAndOneBadDeliveryIsNoOtherOnesFault(t *testing
 	t.Parallel()
 	url := pgtest.New(t)
 	b, w := inboxAt(t, Config{URL: url}), warehouseAt(t, Config{URL: url})
-	do(t, w, "ALTER TABLE syncd.delivery ADD CONSTRAINT no CHECK (dedupe_key <> 'bad')")
+	asOwner(t, w, "ALTER TABLE syncd.delivery ADD CONSTRAINT no CHECK (dedupe_key <> 'bad')")
 	group := []*arrival{}
 	for _, key := range []string{"good", "bad", "fine"} {
 		group = append(group, &arrival{d: delivery(key, "x"), kept: make(chan struct{})})
@@ -115,7 +115,7 @@ func TestWhatCannotBeKeptIsAnErrorAndOneBadDeliveryIsNoOtherOnesFault(t *testing
 	if _, err := b.Accept(t.Context(), delivery(strings.Repeat("k", extract.MaxDeliveryKey+1), "x")); err == nil {
 		t.Error("a key of any length was taken")
 	}
-	do(t, w, "DROP TABLE syncd.payload")
+	asOwner(t, w, "DROP TABLE syncd.payload")
 	if _, err := b.Accept(t.Context(), delivery("later", "x")); err == nil {
 		t.Error("there is nowhere to keep it, and it was taken")
 	}
@@ -221,8 +221,8 @@ func TestADrainMayTakeItsTimeOverLargeDeliveries(t *testing.T) {
 	if _, err := b.Accept(t.Context(), delivery("1", "x")); err != nil {
 		t.Fatal(err)
 	}
-	do(t, w, "ALTER TABLE syncd.payload RENAME TO kept")
-	do(t, w, "CREATE VIEW syncd.payload AS SELECT * FROM syncd.kept WHERE 1 / (current_setting('statement_timeout') <> '7s')::integer = 1")
+	asOwner(t, w, "ALTER TABLE syncd.payload RENAME TO kept")
+	asOwner(t, w, "CREATE VIEW syncd.payload AS SELECT * FROM syncd.kept WHERE 1 / (current_setting('statement_timeout') <> '7s')::integer = 1")
 	q := b.Queue("hospital", false)
 	defer q.Close()
 	for range 2 {

@@ -29,9 +29,11 @@ type Run struct {
 	chunk  string
 	schema string // base schema of the job
 	epoch  int64
-	seq    int64  // of the next batch
-	tables tables // as Agree found or made them
-	state  merged
+	// generation is that of the database when the run began: one that was restored since knows nothing of the run.
+	generation int64
+	seq        int64  // of the next batch
+	tables     tables // as Agree found or made them
+	state      merged
 	// behind says that rows of this run wait for a table: it may not say that it has come anywhere.
 	behind bool
 
@@ -39,7 +41,6 @@ type Run struct {
 	drift   Drift
 	present []string // of the order, as byName
 	byName  bool
-	asIs    bool // tables are taken as they are
 	// released is the approval by which the job reads another source than before, until that was read to its end: what
 	// it does not list goes.
 	released [][16]byte

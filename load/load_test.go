@@ -138,7 +138,7 @@ func TestMarksAndPositionMoveWithTheirBatch(t *testing.T) {
 	b := many(p, ids(1, 2))
 	b.Position = "2"
 	loadInto(t, r, b)
-	do(t, w, "ALTER TABLE syncd.batch ADD CONSTRAINT no CHECK (seq < 1)")
+	asOwner(t, w, "ALTER TABLE syncd.batch ADD CONSTRAINT no CHECK (seq < 1)")
 	b = many(p, ids(3, 4))
 	b.Marks = []extract.Mark{{Name: "changes", Value: "2026-01-01"}}
 	if _, err := r.Load(t.Context(), b); err == nil {
@@ -147,7 +147,7 @@ func TestMarksAndPositionMoveWithTheirBatch(t *testing.T) {
 	if got := ask[string](t, w, "SELECT string_agg(name || '=' || value, ',') FROM syncd.mark"); got != "position=2" {
 		t.Errorf("marks of a batch that failed: %s", got)
 	}
-	do(t, w, "ALTER TABLE syncd.batch DROP CONSTRAINT no")
+	asOwner(t, w, "ALTER TABLE syncd.batch DROP CONSTRAINT no")
 	loadInto(t, r, b)
 	if got := ask[string](t, w, "SELECT string_agg(name || '=' || value, ',') FROM syncd.mark"); got != "changes=2026-01-01" {
 		t.Errorf("marks: %s", got)
@@ -206,10 +206,10 @@ func TestRowsThatPostgresRefusesAreRejectedAndTheRestIsLoaded(t *testing.T) {
 	for name, guard := range map[string]string{
 		"constraint": "ALTER TABLE asthma.people ADD CONSTRAINT grown CHECK (age <> 13)",
 		// An error of a trigger at the end of the statement names no line.
-		"statement": `CREATE FUNCTION public.no() RETURNS trigger LANGUAGE plpgsql AS
+		"statement": `CREATE SCHEMA aside; CREATE FUNCTION aside.no() RETURNS trigger LANGUAGE plpgsql AS
 			$$BEGIN IF EXISTS (SELECT FROM added WHERE age = 13) THEN RAISE EXCEPTION 'no'; END IF; RETURN NULL; END$$;
-			CREATE TRIGGER no AFTER INSERT ON asthma.people REFERENCING NEW TABLE AS added EXECUTE FUNCTION public.no();
-			CREATE TRIGGER no2 AFTER UPDATE ON asthma.people REFERENCING NEW TABLE AS added EXECUTE FUNCTION public.no()`,
+			CREATE TRIGGER no AFTER INSERT ON asthma.people REFERENCING NEW TABLE AS added EXECUTE FUNCTION aside.no();
+			CREATE TRIGGER no2 AFTER UPDATE ON asthma.people REFERENCING NEW TABLE AS added EXECUTE FUNCTION aside.no()`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -327,7 +327,7 @@ func TestNotesAreKeptBesideTheRowAndComparedAsStored(t *testing.T) {
 
 // Not parallel: the log is the whole server's.
 func TestSecondLoadLeavesNoDeadTupleAndLittleWAL(t *testing.T) {
-	w, p := warehouse(t), people()
+	w, p := warehouseAt(t, Config{URL: pgtest.Super(pgtest.New(t))}), people() // who may look at pages
 	r := started(t, w, p)
 	loadInto(t, r, many(p, ids(1, 3000)))
 	before := ask[string](t, w, "SELECT pg_current_wal_insert_lsn()::text")

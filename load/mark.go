@@ -28,6 +28,9 @@ var (
 // positionMark is the name under which a position stands among the marks; no source may give it to a mark.
 const positionMark = "position"
 
+// restoredMark is the name of the mark of a job whose database was restored: until its next run has read everything, each run does.
+const restoredMark = "restored"
+
 // Since says where the run starts: a full run at the beginning, whatever the marks say, and without the position of a
 // run that stopped on the way, because what that one read was not compared by this one.
 func (r *Run) Since(ctx context.Context, full bool) (extract.Since, error) {
@@ -41,6 +44,8 @@ func (r *Run) Since(ctx context.Context, full bool) (extract.Since, error) {
 		switch name {
 		case r.position():
 			since.Position = value
+		case restoredMark:
+			full, since.Full = true, true
 		default:
 			since.Marks[name] = value
 		}
@@ -73,8 +78,8 @@ func (r *Run) position() string {
 func (r *Run) keepMarks(ctx context.Context, tx pgx.Tx, b *extract.Batch) error {
 	var names, values []string
 	for _, m := range b.Marks {
-		if m.Name == positionMark {
-			return extract.Errorf(extract.KindInternal, "keep marks", "a source may not name a mark %q", positionMark)
+		if m.Name == positionMark || m.Name == restoredMark {
+			return extract.Errorf(extract.KindInternal, "keep marks", "a source may not name a mark %q", m.Name)
 		}
 		names, values = append(names, m.Name), append(values, m.Value)
 	}
@@ -88,6 +93,9 @@ func (r *Run) keepMarks(ctx context.Context, tx pgx.Tx, b *extract.Batch) error 
 		}
 		if r.behind {
 			return nil
+		}
+		if _, err := tx.Exec(ctx, markDropSQL, r.job, restoredMark); err != nil {
+			return err
 		}
 	case b.Position != "" && !r.behind:
 		names, values = append(names, r.position()), append(values, b.Position)

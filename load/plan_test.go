@@ -13,11 +13,12 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"syncd/extract"
+	"syncd/internal/pgtest"
 )
 
 func TestPlanForAnotherRoleMakesWhatApplyMakes(t *testing.T) {
 	t.Parallel()
-	owner := warehouse(t)
+	owner := warehouseAt(t, Config{URL: pgtest.Super(pgtest.New(t))})
 	role := "syncd_app_" + ask[string](t, owner, "SELECT md5(current_database())")
 	do(t, owner, "CREATE ROLE "+role+" LOGIN")
 	t.Cleanup(func() {

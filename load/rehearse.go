@@ -41,7 +41,7 @@ func (w *Warehouse) Rehearse(ctx context.Context, o Order, s *extract.Structure)
 	if err != nil {
 		return nil, err
 	}
-	r := &Run{w: w, job: o.Job, schema: o.Schema, epoch: rehearsing, tables: tables{}, deletes: o.Deletes, drift: o.Drift}
+	r := &Run{w: w, job: o.Job, schema: o.Schema, epoch: rehearsing, generation: w.Generation(), tables: tables{}, deletes: o.Deletes, drift: o.Drift}
 	r.chunk = "rehearsal " + strconv.FormatUint(rand.Uint64(), 36) // nobody waits for it
 	h := &Rehearsal{Statements: statements, run: r, values: values, new: map[*table]bool{}}
 	for _, want := range s.Tables {

@@ -163,7 +163,7 @@ func TestMemoOfABatchThatFailedIsNotKept(t *testing.T) {
 	t.Parallel()
 	w, p := warehouse(t), people()
 	r := started(t, w, p)
-	do(t, w, "ALTER TABLE syncd.batch ADD CONSTRAINT no CHECK (seq < 0) NOT VALID")
+	asOwner(t, w, "ALTER TABLE syncd.batch ADD CONSTRAINT no CHECK (seq < 0) NOT VALID")
 	b := many(p, ids(1, 2))
 	b.Marks, b.Memo = []extract.Mark{{Name: "changes", Value: "1"}}, []byte("memo")
 	if _, err := r.Load(t.Context(), b); err == nil {

@@ -24,6 +24,11 @@ type Config struct {
 	Log      *slog.Logger
 	MaxConns int             // of the pool; 0: four
 	DialFunc pgconn.DialFunc // nil: TCP or unix socket as the URL says
+	// Installation is the name that the database must know as its own before anything is written. Empty: what only reads, and what
+	// says whose it is.
+	Installation string
+
+	guard *guard // of the warehouse that an inbox belongs to
 }
 
 // DDL says who changes the structure of the warehouse.
@@ -43,6 +48,7 @@ type Warehouse struct {
 	own  Config
 
 	places *entrance // of Budget
+	guard  *guard    // nil where the warehouse is only read
 }
 
 const oldestServer = 150000 // PostgreSQL 15
@@ -77,18 +83,28 @@ func Open(ctx context.Context, c Config) (*Warehouse, error) {
 	if err != nil {
 		return nil, err
 	}
+	places := newEntrance(config)
+	if c.Installation != "" {
+		c.guard = &guard{installation: c.Installation}
+		c.guard.watch(config)
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fault("open warehouse", err)
 	}
-	w := &Warehouse{pool: pool, ddl: c.DDL, log: c.Log, own: c, places: newEntrance(config)}
+	c.guard.add(pool)
+	w := &Warehouse{pool: pool, ddl: c.DDL, log: c.Log, own: c, places: places, guard: c.guard}
 	if w.ddl == "" {
 		w.ddl = Apply
 	}
 	if w.log == nil {
 		w.log = slog.New(slog.DiscardHandler)
 	}
-	if err := w.check(ctx); err != nil {
+	err = w.check(ctx)
+	if err == nil {
+		err = w.Guard(ctx)
+	}
+	if err != nil {
 		pool.Close()
 		return nil, err
 	}

@@ -43,7 +43,7 @@ func TestConnectionThatAnotherHostCouldAnswerIsRefused(t *testing.T) {
 
 func TestSessionsRunUnderOurSettingsWhateverRoleAndURLSay(t *testing.T) {
 	t.Parallel()
-	at := pgtest.New(t)
+	at := pgtest.Super(pgtest.New(t))
 	owner := warehouseAt(t, Config{URL: at})
 	db := ident(ask[string](t, owner, "SELECT current_database()"))
 	do(t, owner, "CREATE SCHEMA hostile; ALTER DATABASE "+db+" SET search_path = hostile; ALTER DATABASE "+db+" SET datestyle = 'German'; ALTER DATABASE "+db+
@@ -68,7 +68,7 @@ func TestSessionsRunUnderOurSettingsWhateverRoleAndURLSay(t *testing.T) {
 
 func TestDatabaseOfAnotherEncodingIsRefused(t *testing.T) {
 	t.Parallel()
-	w := warehouse(t)
+	w := warehouseAt(t, Config{URL: pgtest.Super(pgtest.New(t))})
 	db := "latin_" + ask[string](t, w, "SELECT md5(current_database())")
 	do(t, w, "CREATE DATABASE "+db+" ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
 	c := w.pool.Config().ConnConfig
@@ -82,7 +82,7 @@ func TestDatabaseOfAnotherEncodingIsRefused(t *testing.T) {
 func TestServerThatForgetsIsWarnedAbout(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	at := pgtest.New(t)
+	at := pgtest.Super(pgtest.New(t))
 	w := warehouseAt(t, Config{URL: at})
 	do(t, w, "ALTER DATABASE "+ident(ask[string](t, w, "SELECT current_database()"))+" SET synchronous_commit = off")
 	warehouseAt(t, Config{URL: at, Log: slog.New(slog.NewTextHandler(&log, nil))})

@@ -50,8 +50,10 @@ func up(t testing.TB, url string) {
 func upTo(t testing.TB, conn *pgx.Conn, version uint) {
 	t.Helper()
 	exec(t, conn, "CREATE SCHEMA IF NOT EXISTS syncd; CREATE TABLE IF NOT EXISTS syncd.schema_migration (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL)")
-	for _, m := range migrations.All()[:version] {
-		exec(t, conn, m.SQL)
+	for _, m := range migrations.All() {
+		if m.Version <= version {
+			exec(t, conn, m.SQL)
+		}
 	}
 	if _, err := conn.Exec(t.Context(), "INSERT INTO syncd.schema_migration VALUES ($1, false)", version); err != nil {
 		t.Fatal(err)

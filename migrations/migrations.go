@@ -131,3 +131,13 @@ func find(version uint) (Migration, bool) {
 	}
 	return Migration{}, false
 }
+
+// before is the version that stands before another; 0 where none does.
+func before(version uint) (last uint) {
+	for _, m := range All() {
+		if m.Version < version {
+			last = m.Version
+		}
+	}
+	return last
+}

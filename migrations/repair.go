@@ -57,7 +57,7 @@ func (s *session) repair(ctx context.Context, st State) (Repaired, error) {
 	if !ok {
 		return Repaired{Version: st.Version}, fmt.Errorf("%w: version %d is none of this program's", ErrForeign, st.Version)
 	}
-	r := Repaired{Migration: m, Version: m.Version - 1}
+	r := Repaired{Migration: m, Version: before(m.Version)}
 	var err error
 	if r.Committed, err = s.committed(ctx, m); err != nil {
 		return r, err

@@ -15,7 +15,7 @@ import (
 
 func TestARoleWithoutTheRightIsToldWhatToType(t *testing.T) {
 	t.Parallel()
-	db := pgtest.Empty(t)
+	db := pgtest.Super(pgtest.Empty(t))
 	conn := connect(t, db)
 	role, address := limited(t, conn, db)
 	c := migrations.Config{URL: address}
@@ -45,22 +45,44 @@ func TestARoleWithoutTheRightIsToldWhatToType(t *testing.T) {
 	}
 }
 
-func TestTheGrantsLetARoleRunWithoutOwning(t *testing.T) {
+// TestTheRolesPartWhatOneRoleKept: a database that one role had kept is handed over, at any version, and the parts are kept apart from
+// then on.
+func TestTheRolesPartWhatOneRoleKept(t *testing.T) {
 	t.Parallel()
-	db := pgtest.Empty(t)
-	owner := connect(t, db)
-	upTo(t, owner, 3)
-	role, address := limited(t, owner, db)
-	exec(t, owner, migrations.Grants(role))
-	up(t, db) // tables of later migrations are granted as well
-	conn := connect(t, address)
-	exec(t, conn, "INSERT INTO syncd.run (job, kind, state) VALUES ('j', 'pull', 'running'); DELETE FROM syncd.run")
-	exec(t, conn, "INSERT INTO syncd.river_notification (payload, topic) VALUES ('', 't')")
-	if from, to, err := migrations.Up(t.Context(), migrations.Config{URL: address}); err != nil || from != to {
-		t.Errorf("it cannot see that nothing is to be done: %v", err)
-	}
-	if _, err := conn.Exec(t.Context(), "UPDATE syncd.schema_migration SET version = 1"); err == nil {
-		t.Error("it may change the version")
+	for _, from := range []uint{0, 3, migrations.Latest()} {
+		one := pgtest.Super(pgtest.Empty(t))
+		dba := connect(t, one)
+		if from > 0 {
+			upTo(t, dba, from)
+			exec(t, dba, `CREATE SCHEMA asthma; CREATE TABLE asthma.person (id text); CREATE VIEW asthma.someone AS SELECT * FROM asthma.person; CREATE SCHEMA theirs;
+				CREATE TABLE theirs.person (id text); INSERT INTO syncd.job (job, schema_name, source) VALUES ('asthma', 'asthma', 'redcap.main')`)
+		}
+		for range 2 {
+			exec(t, dba, migrations.Roles())
+		}
+		up(t, pgtest.As(one, migrations.RoleMigrate))
+		app := connect(t, pgtest.As(one, migrations.RoleApp))
+		exec(t, app, "INSERT INTO syncd.run (job, kind, state) VALUES ('j', 'pull', 'running'); DELETE FROM syncd.run")
+		exec(t, app, "INSERT INTO syncd.river_notification (payload, topic) VALUES ('', 't')")
+		exec(t, app, "CREATE SCHEMA copd; CREATE TABLE copd.person (id text); CREATE TEMPORARY TABLE stage (id text)")
+		if from > 0 {
+			exec(t, app, "ALTER TABLE asthma.person ADD COLUMN name text; DROP VIEW asthma.someone")
+		}
+		if at, to, err := migrations.Up(t.Context(), migrations.Config{URL: pgtest.As(one, migrations.RoleApp)}); err != nil || at != to {
+			t.Errorf("from %d: it cannot see that nothing is to be done: %v", from, err)
+		}
+		refused := []string{
+			"UPDATE syncd.schema_migration SET version = 1", "CREATE TABLE syncd.mine (id text)", "DROP TABLE syncd.run", "ALTER TABLE syncd.run ADD COLUMN mine text",
+			"TRUNCATE syncd.run", "DELETE FROM syncd.installation", "CREATE TABLE public.mine (id text)", "CREATE ROLE mine",
+		}
+		if from > 0 {
+			refused = append(refused, "SELECT FROM theirs.person")
+		}
+		for _, statement := range refused {
+			if _, err := app.Exec(t.Context(), statement); err == nil || !strings.Contains(err.Error(), "42501") {
+				t.Errorf("from %d: %s: %v", from, statement, err)
+			}
+		}
 	}
 }
 

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // Status reads where a database stands and changes nothing. With ErrNewer and ErrForeign in the error, what is known of
@@ -39,23 +37,6 @@ func SQL(from uint) string {
 		body, _ := strings.CutSuffix(strings.TrimSpace(m.SQL), "COMMIT;")
 		fmt.Fprintf(&b, "\n-- Migration %d: %s\n%s%s\n", m.Version, m.Name, body, record)
 	}
-	return b.String()
-}
-
-// Grants is the SQL that lets a role use schema syncd without owning it, also after later migrations by the same owner:
-// for the role that syncd runs as where ddl = "plan".
-func Grants(role string) string {
-	name := pgx.Identifier{role}.Sanitize()
-	var b strings.Builder
-	for _, line := range []string{
-		"GRANT USAGE ON SCHEMA syncd TO %s;",
-		"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA syncd TO %s;",
-		"GRANT USAGE ON ALL SEQUENCES IN SCHEMA syncd TO %s;",
-		"REVOKE INSERT, UPDATE, DELETE ON syncd.schema_migration, syncd.river_migration FROM %s;",
-		"ALTER DEFAULT PRIVILEGES IN SCHEMA syncd GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO %s;",
-		"ALTER DEFAULT PRIVILEGES IN SCHEMA syncd GRANT USAGE ON SEQUENCES TO %s;",
-	} {
-		fmt.Fprintf(&b, line+"\n", name)
-	}
+	b.WriteString("\n" + grantsSQL)
 	return b.String()
 }

@@ -18,7 +18,8 @@ import (
 const attempts = 3
 
 // Up brings schema syncd to Latest and returns the versions before and after. Where nothing is to be done it takes no
-// lock and needs no right but to read the version. A migration that a dead process left half recorded is finished.
+// lock and needs no right but to read the version. A migration that a dead process left half recorded is finished. Where there
+// are the roles of Roles, they get their rights on what is new.
 func Up(ctx context.Context, c Config) (from, to uint, err error) {
 	for attempt := 1; ; attempt++ {
 		began, now, err := c.up(ctx)
@@ -74,7 +75,7 @@ func (c Config) up(ctx context.Context) (from, to uint, err error) {
 	case statusErr != nil:
 		return from, st.Version, errors.Join(err, statusErr)
 	case now.Current():
-		return from, now.Version, nil
+		return from, now.Version, s.grant(ctx)
 	case err == nil:
 		err = fmt.Errorf("ended at version %d instead of %d", now.Version, now.Latest)
 	}

@@ -132,7 +132,7 @@ func TestRepairLooksWhetherTheMigrationWasCommitted(t *testing.T) {
 func TestANewerSchemaIsRefusedAndLeftAlone(t *testing.T) {
 	t.Parallel()
 	for _, dirty := range []string{"false", "true"} {
-		c := migrations.Config{URL: pgtest.New(t)}
+		c := migrations.Config{URL: pgtest.As(pgtest.New(t), migrations.RoleMigrate)}
 		conn := connect(t, c.URL)
 		exec(t, conn, "UPDATE syncd.schema_migration SET version = 4711, dirty = "+dirty)
 		_, _, err := migrations.Up(t.Context(), c)

@@ -158,22 +158,12 @@ func (c *cli) checkDatabase(ctx context.Context, cfg *config.Config, url string,
 		return []finding{failed(subject, "connect", err)}
 	}
 	defer w.Close()
-	var version, user string
-	var create bool
-	err = w.Pool().QueryRow(ctx, `SELECT current_setting('server_version'), current_user,
-		has_database_privilege(current_database(), 'CREATE')`).Scan(&version, &user, &create)
-	if err != nil {
-		return []finding{failed(subject, "connect", errors.New("a query was refused"))}
-	}
-	all := []finding{{Subject: subject, What: "connect", OK: true, Detail: fmt.Sprintf("PostgreSQL %s as %s", version, user)}}
-	if !create && cfg.Postgres.DDL == string(load.Apply) {
-		all = append(all, finding{
-			Subject: subject, What: "rights", Detail: user + " may not create schemas, and ddl is apply",
-			Next: "GRANT CREATE ON DATABASE to that role, or set ddl = \"plan\"",
-		})
-	}
+	all := c.checkRoles(ctx, cfg, w, log)
 	ledger, current := checkLedger(ctx, cfg, url, log)
 	all = append(all, ledger)
+	if current {
+		all = append(all, checkInstallation(ctx, cfg, w))
+	}
 	if current && len(cfg.Receivers) > 0 {
 		all = append(all, c.checkKept(ctx, cfg, w)...)
 	}

@@ -29,7 +29,6 @@ type crashScene struct {
 	counts  struct{ writes, reads, commits int }
 	dir     string
 	project *redcap.Project
-	clones  int
 }
 
 // TestCrashPointsConverge kills the process at writes, cuts reads and loses COMMIT replies; after each, one clean run must give the
@@ -219,17 +218,12 @@ func (s *crashScene) command(t *testing.T, database, fault string) *exec.Cmd {
 // clone copies the database with yesterday's state.
 func (s *crashScene) clone(t *testing.T) string {
 	t.Helper()
-	s.clones++
-	name := fmt.Sprintf("crash_%d_%d", os.Getpid(), s.clones)
-	onServer(t, fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s", name, databaseOf(t, s.before)))
-	url := pgtest.Server(t).URL(name)
-	t.Cleanup(func() { s.drop(t, url) })
-	return url
+	return pgtest.Clone(t, s.before)
 }
 
 func (s *crashScene) drop(t *testing.T, url string) {
 	t.Helper()
-	onServer(t, "DROP DATABASE IF EXISTS "+databaseOf(t, url)+" WITH (FORCE)")
+	pgtest.Drop(t, url)
 }
 
 // letClaimsAge makes every claim look silent for a minute, so that a dead holder gives way at once.
@@ -252,8 +246,10 @@ func onServer(t *testing.T, sql string) {
 	statement(t, pgtest.Server(t).URL("postgres"), sql)
 }
 
+// statement runs SQL as a DBA would.
 func statement(t *testing.T, url, sql string) {
 	t.Helper()
+	url = pgtest.Super(url)
 	ctx := context.Background()
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {

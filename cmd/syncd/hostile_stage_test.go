@@ -17,6 +17,7 @@ import (
 
 	fake "syncd/internal/fake/redcap"
 	"syncd/internal/pgtest"
+	"syncd/migrations"
 )
 
 // stage is where hostile cases are played. They share one address, because a job is bound to that of its first run; the
@@ -157,7 +158,10 @@ func (s *stage) borrow(t *testing.T, kind fake.SpecKind, full bool) string {
 		from = databaseOf(t, s.loaded[kind].database)
 	}
 	onServer(t, fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s", name, from))
-	return pgtest.Server(t).URL(name)
+	onServer(t, fmt.Sprintf("GRANT CREATE, TEMPORARY ON DATABASE %s TO %s", name, migrations.RoleApp))
+	url := pgtest.As(pgtest.Server(t).URL(name), migrations.RoleApp)
+	pgtest.Unbind(t, url)
+	return url
 }
 
 // giveBack takes a database for the next case. One that holds something else by now is emptied, or forgotten: it goes

@@ -35,7 +35,11 @@ func (c *cli) migrateCommand() *cobra.Command {
 
 func (c *cli) migrating(use, short string, do func(context.Context, migrations.Config) error) *cobra.Command {
 	return &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
-		return c.withDatabase(func(_ *config.Config, url string, log *slog.Logger) error {
+		return c.withDatabase(func(cfg *config.Config, url string, log *slog.Logger) error {
+			url, err := c.migrator(c.ctx, cfg, url)
+			if err != nil {
+				return err
+			}
 			return do(c.ctx, migrations.Config{URL: url, Log: log})
 		})
 	}}

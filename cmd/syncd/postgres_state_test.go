@@ -139,7 +139,7 @@ func makeOwner(t *testing.T, sc *scene) string {
 				END LOOP;
 			END LOOP;
 		END $$`, role, databaseOf(t, sc.database)))
-	sc.write(t, "database", strings.Replace(sc.database, "postgres://postgres@", "postgres://"+role+"@", 1))
+	sc.write(t, "database", pgtest.As(sc.database, role))
 	return role
 }
 
@@ -212,7 +212,7 @@ func inSQLASCII(t *testing.T, sc *scene, role string) {
 	t.Helper()
 	name := role + "_ascii"
 	onServer(t, fmt.Sprintf("CREATE DATABASE %s TEMPLATE template0 ENCODING SQL_ASCII LC_COLLATE 'C' LC_CTYPE 'C' OWNER %s", name, role))
-	sc.write(t, "database", strings.Replace(pgtest.Server(t).URL(name), "postgres://postgres@", "postgres://"+role+"@", 1))
+	sc.write(t, "database", pgtest.As(pgtest.Server(t).URL(name), role))
 }
 
 // endSessions ends every session of the job's role right before each export is answered.
@@ -233,7 +233,7 @@ func lockTable(t *testing.T, sc *scene, role string) {
 			return
 		}
 		once.Do(func() {
-			conn, err := pgx.Connect(t.Context(), sc.database)
+			conn, err := pgx.Connect(t.Context(), pgtest.Super(sc.database))
 			if err == nil {
 				_, err = conn.Exec(t.Context(), "BEGIN; LOCK TABLE ward.form_1 IN ACCESS EXCLUSIVE MODE")
 			}

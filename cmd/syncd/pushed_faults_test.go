@@ -175,7 +175,7 @@ func (w *ward) newSessions() {
 // holding keeps a table from being written to until release.
 func holding(t *testing.T, url, table string) (release func()) {
 	t.Helper()
-	conn, err := pgx.Connect(t.Context(), url)
+	conn, err := pgx.Connect(t.Context(), pgtest.Super(url))
 	if err != nil {
 		t.Fatal(err)
 	}

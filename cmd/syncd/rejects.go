@@ -20,7 +20,7 @@ func (c *cli) rejectsCommand() *cobra.Command {
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: c.completeAll,
 		RunE: func(_ *cobra.Command, args []string) error {
-			return c.withWarehouse(func(cfg *config.Config, w *load.Warehouse) error {
+			return c.toRead(func(cfg *config.Config, w *load.Warehouse) error {
 				name, err := one(cfg, args)
 				if err != nil {
 					return err

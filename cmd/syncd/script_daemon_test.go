@@ -18,29 +18,37 @@ import (
 
 // daemon is the `syncd serve` of a script.
 type daemon struct {
-	cmd  *exec.Cmd
-	log  bytes.Buffer
-	done chan struct{}
+	cmd   *exec.Cmd
+	log   bytes.Buffer
+	done  chan struct{}
+	admin string // where it tells how it is
 }
 
 // runDaemon starts `syncd serve` on ports of its own, writes its addresses into jobs.toml where that said 127.0.0.1:0, and sets
-// RECEIVERS to where it receives: daemon start. `daemon stop` ends it and checks that it ended well; `daemon quiet TEXT` checks
+// RECEIVERS to where it receives: daemon start. `daemon start waiting` does not wait until it is ready, `daemon ready` does. `daemon stop` ends it and checks that it ended well; `daemon quiet TEXT` checks
 // that its log does not hold a text.
 func runDaemon(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
-		ts.Fatalf("usage: daemon start|stop|quiet TEXT")
+		ts.Fatalf("usage: daemon start [waiting]|ready|stop|quiet TEXT")
 	}
 	w := of(ts)
 	switch args[0] {
 	case "start":
-		w.daemon = startDaemon(ts)
-		ts.Defer(func() { w.daemon.kill() })
+		d := startDaemon(ts)
+		ts.Defer(d.kill)
+		w.daemon = d
+		if len(args) == 1 {
+			awaitReady(ts, "http://"+d.admin+"/readyz")
+		}
+	case "ready":
+		awaitReady(ts, "http://"+w.daemon.admin+"/readyz")
 	case "stop":
 		ts.Check(w.daemon.cmd.Process.Signal(syscall.SIGTERM))
 		<-w.daemon.done
 		if code := w.daemon.cmd.ProcessState.ExitCode(); code != 0 {
 			ts.Fatalf("the daemon ended with %d:\n%s", code, w.daemon.log.String())
 		}
+		replaceIn(ts, `admin = "`+w.daemon.admin+`"`, `admin = "127.0.0.1:0"`)
 	case "quiet":
 		if strings.Contains(w.daemon.log.String(), args[1]) {
 			ts.Fatalf("the log of the daemon holds what it may not")
@@ -90,7 +98,7 @@ func startDaemon(ts *testscript.TestScript) *daemon {
 		ts.Fatalf("the daemon did not listen:\n%s", d.log.String())
 	}
 	ts.Setenv("RECEIVERS", "http://"+said.Receivers)
-	awaitReady(ts, "http://"+admin+"/readyz")
+	d.admin = admin
 	return d
 }
 

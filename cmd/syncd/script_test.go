@@ -21,6 +21,7 @@ import (
 	"syncd/internal/fake/redcap"
 	"syncd/internal/pgembed"
 	"syncd/internal/pgtest"
+	"syncd/migrations"
 )
 
 // TestMain makes `syncd` a command of the scripts: the test binary itself, in a process of its own. `syncd-often` is the
@@ -50,6 +51,8 @@ func TestScripts(t *testing.T) {
 			"campus":      changeCampus,
 			"exitcode":    exitCodeIs,
 			"psql":        runPsql,
+			"psql-empty":  runPsqlOnEmpty,
+			"restored":    func(ts *testscript.TestScript, _ bool, _ []string) { restoreElsewhere(t, ts) },
 			"role":        makeRole,
 			"same-tables": sameTables,
 			"daemon":      runDaemon,
@@ -91,7 +94,10 @@ func setUpScript(t *testing.T, env *testscript.Env) error {
 	w.engage = openCampus(t, env)
 	env.Setenv("FAKE_URL", server.URL+"/api/")
 	env.Setenv("DATABASE_URL", w.url)
-	env.Setenv("EMPTY_DATABASE_URL", pgtest.Empty(t))
+	empty := pgtest.Empty(t)
+	env.Setenv("EMPTY_DATABASE_URL", empty)
+	env.Setenv("APP_URL", pgtest.As(empty, migrations.RoleApp))
+	env.Setenv("SUPER_URL", pgtest.Super(empty))
 	env.Setenv("TZ", "UTC")
 	return fillIn(env)
 }
@@ -131,7 +137,7 @@ func sqlIs(ts *testscript.TestScript, neg bool, args []string) {
 
 func query(ts *testscript.TestScript, q string) string {
 	ctx := context.Background()
-	conn, err := pgx.Connect(ctx, of(ts).url)
+	conn, err := pgx.Connect(ctx, pgtest.Super(of(ts).url))
 	ts.Check(err)
 	defer conn.Close(ctx)
 	var got string
@@ -161,13 +167,27 @@ func exitCodeIs(ts *testscript.TestScript, neg bool, args []string) {
 func runPsql(ts *testscript.TestScript, _ bool, args []string) {
 	bin, err := pgembed.Find()
 	ts.Check(err)
-	ts.Check(ts.Exec(filepath.Join(bin, "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", ts.MkAbs(args[0]), of(ts).url))
+	ts.Check(ts.Exec(filepath.Join(bin, "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", ts.MkAbs(args[0]), pgtest.Super(of(ts).url)))
+}
+
+// runPsqlOnEmpty does so in the database that had nothing in it.
+func runPsqlOnEmpty(ts *testscript.TestScript, _ bool, args []string) {
+	bin, err := pgembed.Find()
+	ts.Check(err)
+	ts.Check(ts.Exec(filepath.Join(bin, "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", ts.MkAbs(args[0]), ts.Getenv("SUPER_URL")))
+}
+
+// restoreElsewhere lets the script's database be what a restored one is: the same data in another place.
+func restoreElsewhere(t *testing.T, ts *testscript.TestScript) {
+	w := of(ts)
+	w.url = pgtest.Copy(t, w.url)
+	ts.Setenv("DATABASE_URL", w.url)
 }
 
 // makeRole makes a role that may use what is there and whatever the owner makes later, and may create nothing.
 func makeRole(ts *testscript.TestScript, _ bool, args []string) {
 	ctx := context.Background()
-	conn, err := pgx.Connect(ctx, of(ts).url)
+	conn, err := pgx.Connect(ctx, pgtest.Super(of(ts).url))
 	ts.Check(err)
 	defer conn.Close(ctx)
 	var database string
@@ -178,13 +198,14 @@ func makeRole(ts *testscript.TestScript, _ bool, args []string) {
 		"REVOKE CREATE ON DATABASE " + pgx.Identifier{database}.Sanitize() + " FROM PUBLIC",
 		"GRANT USAGE ON SCHEMA syncd TO " + role,
 		"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA syncd TO " + role,
+		"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA syncd TO " + role,
 		"GRANT USAGE ON ALL SEQUENCES IN SCHEMA syncd TO " + role,
 	} {
 		_, err := conn.Exec(ctx, statement)
 		ts.Check(err)
 	}
-	ts.Defer(func() { dropRole(of(ts).url, role) })
-	ts.Setenv("WRITER_URL", strings.Replace(of(ts).url, "postgres://postgres@", "postgres://"+args[0]+"_"+database+"@", 1))
+	ts.Defer(func() { dropRole(pgtest.Super(of(ts).url), role) })
+	ts.Setenv("WRITER_URL", pgtest.As(of(ts).url, args[0]+"_"+database))
 }
 
 // dropRole leaves nothing of a script's role on the shared server.

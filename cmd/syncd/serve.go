@@ -131,7 +131,7 @@ func (c *cli) awaitWarehouse(s *stopping, cfg *config.Config, log *slog.Logger) 
 			return nil, nil, err
 		}
 		if first {
-			log.Warn("postgres is not ready, trying again", slog.Any("error", err), slog.Duration("wait", postgresWait))
+			log.Warn(whyWaiting(err), slog.Any("error", err), slog.Duration("wait", postgresWait))
 		}
 		select {
 		case <-s.stop:

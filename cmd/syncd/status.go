@@ -19,7 +19,7 @@ func (c *cli) statusCommand() *cobra.Command {
 		Short: "how every job and receiver stands: last run, verdict, freshness, rejects; what was pushed and what became of it",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return c.withWarehouse(func(cfg *config.Config, w *load.Warehouse) error {
+			return c.toRead(func(cfg *config.Config, w *load.Warehouse) error {
 				jobs, err := w.Jobs(c.ctx)
 				if err != nil {
 					return err
@@ -153,8 +153,8 @@ func (c *cli) statusCells(l jobStatus) []string {
 	}
 	if l.Retired {
 		state = "retired"
-		notes = []string{fmt.Sprintf("not in %s any more, last there %s; its tables stay in schema %s. put its block back and it goes on; for good: %s",
-			c.config, l.SeenAt.Local().Format(time.DateOnly), l.Schema, c.typed("forget "+l.Job.Job))}
+		notes = []string{fmt.Sprintf("not in %s any more, last there %s; its tables stay in schema %s. Put its block back and it goes on; how it is removed: docs/operations.md, Retired jobs",
+			c.config, l.SeenAt.Local().Format(time.DateOnly), l.Schema)}
 	}
 	return []string{l.Job.Job, l.Schema, state, verdict, c.ago(l.FreshAt), rows, count(l.RejectsOpen), next, strings.Join(notes, "; ")}
 }
@@ -192,7 +192,7 @@ func (c *cli) runsCommand() *cobra.Command {
 			if failed {
 				f.State = load.Failed
 			}
-			return c.withWarehouse(func(_ *config.Config, w *load.Warehouse) error {
+			return c.toRead(func(_ *config.Config, w *load.Warehouse) error {
 				runs, err := w.Runs(c.ctx, f)
 				if err != nil {
 					return err
@@ -238,7 +238,7 @@ func (c *cli) runCommand() *cobra.Command {
 			if err != nil || id < 1 {
 				return usage("run %s: a run's number, as 'syncd runs' lists them", args[0])
 			}
-			return c.withWarehouse(func(_ *config.Config, w *load.Warehouse) error {
+			return c.toRead(func(_ *config.Config, w *load.Warehouse) error {
 				d, err := w.RunDetail(c.ctx, id)
 				if err != nil {
 					return err

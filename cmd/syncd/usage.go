@@ -64,7 +64,7 @@ func (c *cli) usageCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.withWarehouse(func(_ *config.Config, w *load.Warehouse) error {
+			return c.toRead(func(_ *config.Config, w *load.Warehouse) error {
 				runs, err := w.Usage(c.ctx, args[0], from)
 				if err != nil {
 					return err

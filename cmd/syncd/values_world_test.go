@@ -35,7 +35,7 @@ func newValuesWorld(t *testing.T) *valuesWorld {
 	write(t, w.dir, "database", database)
 	fmt.Fprintf(&w.toml, "[postgres]\nurl = \"file:database\"\n[redcap.main]\nurl = %q\nrequests_per_minute = 0\n", w.url)
 	var err error
-	if w.conn, err = pgx.Connect(t.Context(), database); err != nil {
+	if w.conn, err = pgx.Connect(t.Context(), pgtest.Super(database)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.conn.Close(context.WithoutCancel(t.Context())) })

@@ -68,7 +68,8 @@ func misconfigured(what string, err error) error {
 	return e
 }
 
-// withWarehouse opens the warehouse for a verb and closes everything behind it.
+// withWarehouse opens the warehouse for a verb that writes, or pulls, and closes everything behind it. A database that was restored or
+// copied is refused.
 func (c *cli) withWarehouse(do func(*config.Config, *load.Warehouse) error) error {
 	cfg, log, err := c.begin()
 	if err != nil {
@@ -79,6 +80,30 @@ func (c *cli) withWarehouse(do func(*config.Config, *load.Warehouse) error) erro
 		return err
 	}
 	return errors.Join(do(cfg, w), closeAll())
+}
+
+// toRead opens the warehouse for a verb that only reads. It does so also in a database that was restored or copied, and says so.
+func (c *cli) toRead(do func(*config.Config, *load.Warehouse) error) error {
+	return c.withAny(func(cfg *config.Config, w *load.Warehouse, _ *slog.Logger) error {
+		s, err := w.Whereabouts(c.ctx, cfg.Installation)
+		if err == nil && s.Stop != "" {
+			c.complain(load.Stopped(s.Stop))
+		}
+		return do(cfg, w) // what cannot be said of the database, the verb says of itself
+	})
+}
+
+// withAny opens the warehouse whatever it is: for verbs that only read, and for those that say whose it is.
+func (c *cli) withAny(do func(*config.Config, *load.Warehouse, *slog.Logger) error) error {
+	cfg, log, err := c.begin()
+	if err != nil {
+		return err
+	}
+	w, closeAll, err := c.openWarehouse(c.ctx, cfg, log, 0, "")
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(cfg, w, log), closeAll())
 }
 
 // withDatabase finds the Postgres for a verb that needs no warehouse in it.
@@ -104,8 +129,14 @@ func (c *cli) begin() (*config.Config, *slog.Logger, error) {
 	return cfg, log, err
 }
 
-// warehouseOf brings the ledger to this program's version where syncd may do so, and opens the warehouse with a pool of conns.
+// warehouseOf opens the warehouse to work in it, with a pool of conns: only where it is this installation's own.
 func (c *cli) warehouseOf(ctx context.Context, cfg *config.Config, log *slog.Logger, conns int) (*load.Warehouse, func() error, error) {
+	return c.openWarehouse(ctx, cfg, log, conns, cfg.Installation)
+}
+
+// openWarehouse brings the ledger to this program's version where syncd may do so, and opens the warehouse; without the name of an
+// installation nobody asks whose it is.
+func (c *cli) openWarehouse(ctx context.Context, cfg *config.Config, log *slog.Logger, conns int, installation string) (*load.Warehouse, func() error, error) {
 	db, err := c.postgres(ctx, cfg)
 	if err != nil {
 		return nil, nil, err
@@ -116,7 +147,7 @@ func (c *cli) warehouseOf(ctx context.Context, cfg *config.Config, log *slog.Log
 	if err := c.migrate(ctx, cfg, db.url, log); err != nil {
 		return fail(err)
 	}
-	w, err := load.Open(ctx, load.Config{URL: db.url, DDL: load.DDL(cfg.Postgres.DDL), Log: log, MaxConns: conns, DialFunc: dialer()})
+	w, err := load.Open(ctx, load.Config{URL: db.url, DDL: load.DDL(cfg.Postgres.DDL), Log: log, MaxConns: conns, DialFunc: dialer(), Installation: installation})
 	if err != nil {
 		return fail(err)
 	}
@@ -126,9 +157,16 @@ func (c *cli) warehouseOf(ctx context.Context, cfg *config.Config, log *slog.Log
 // migrate applies what is pending with ddl = "apply"; with "plan" it only refuses to work on another version.
 func (c *cli) migrate(ctx context.Context, cfg *config.Config, url string, log *slog.Logger) error {
 	mc := migrations.Config{URL: url, Log: log}
-	if cfg.Postgres.DDL == string(load.Plan) {
+	if cfg.Postgres.DDL == string(load.Plan) || !cfg.Postgres.MigrateURL.IsZero() {
 		state, err := migrations.Status(ctx, mc)
 		if err != nil || state.Current() {
+			return err
+		}
+		if cfg.Postgres.DDL != string(load.Plan) {
+			mc.URL, err = c.migrator(ctx, cfg, url)
+			if err == nil {
+				_, _, err = migrations.Up(ctx, mc)
+			}
 			return err
 		}
 		return &extract.Error{
@@ -139,6 +177,18 @@ func (c *cli) migrate(ctx context.Context, cfg *config.Config, url string, log *
 	}
 	_, _, err := migrations.Up(ctx, mc)
 	return err
+}
+
+// migrator is the URL of the role that migrates: postgres.migrate_url, and without it the one that does all.
+func (c *cli) migrator(ctx context.Context, cfg *config.Config, url string) (string, error) {
+	if cfg.Postgres.MigrateURL.IsZero() {
+		return url, nil
+	}
+	url, err := cfg.Postgres.MigrateURL.Read(ctx)
+	if err != nil {
+		return "", misconfigured("read postgres.migrate_url", err)
+	}
+	return url, nil
 }
 
 // holder names this process in the ledger. In a container host and number stay the same over a restart, hence the last part.

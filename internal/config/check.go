@@ -14,7 +14,10 @@ import (
 	"syncd/schedule"
 )
 
-var nameShape = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
+var (
+	nameShape         = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
+	installationShape = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,39}$`)
+)
 
 // CheckName says why a name cannot be one of a job, receiver or server.
 func CheckName(name string) error {
@@ -59,6 +62,14 @@ func (l *loader) checkTop(c *Config, root *node) {
 		l.add(private.problem("needs data_dir at top level, the folder that the private Postgres lives in"))
 	case url == nil && !c.Postgres.Private:
 		l.missing(at, "postgres.url", `is missing: write url = "env:DATABASE_URL" under [postgres]`)
+	}
+	if n := c.set["postgres.migrate_url"]; n != nil && c.Postgres.Private {
+		l.add(n.problem("contradicts private: the private Postgres, at %s, has one role", private.at))
+	}
+	if n := c.set["installation"]; n != nil && n.kind == textKind {
+		if !installationShape.MatchString(c.Installation) {
+			l.add(n.problem("is 1 to 40 lower-case letters, digits, underscores and hyphens and begins with a letter"))
+		}
 	}
 	l.checkServe(c)
 	l.checkPurge(c)

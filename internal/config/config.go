@@ -31,9 +31,10 @@ import (
 
 // Config is a configuration that was found to be free of problems.
 type Config struct {
-	Include  []string `toml:"include" otherwise:"none" doc:"Further files to read, as glob patterns; what they name must not be named twice. Only the main file includes."`
-	Timezone string   `toml:"timezone" default:"UTC" doc:"Time zone of schedules and servers that name none."`
-	DataDir  string   `toml:"data_dir" path:"dir" otherwise:"none" doc:"Folder for what syncd keeps outside Postgres: the private Postgres itself."`
+	Include      []string `toml:"include" otherwise:"none" doc:"Further files to read, as glob patterns; what they name must not be named twice. Only the main file includes."`
+	Timezone     string   `toml:"timezone" default:"UTC" doc:"Time zone of schedules and servers that name none."`
+	Installation string   `toml:"installation" default:"default" doc:"Name of this installation. The database knows its own and refuses to work for another: a copy for trying things out gets a name of its own, here and with 'syncd adopt --as-clone'."`
+	DataDir      string   `toml:"data_dir" path:"dir" otherwise:"none" doc:"Folder for what syncd keeps outside Postgres: the private Postgres itself."`
 
 	Postgres  Postgres  `toml:"postgres"`
 	Serve     Serve     `toml:"serve"`
@@ -54,9 +55,10 @@ type Config struct {
 
 // Postgres says where the warehouse is.
 type Postgres struct {
-	URL     Secret `toml:"url" otherwise:"required unless private is true" doc:"Reference to the URL of the warehouse's database. A URL without a password may stand here itself."`
-	Private bool   `toml:"private" default:"false" doc:"Run a Postgres of our own under data_dir instead; for trying out and for tests."`
-	DDL     string `toml:"ddl" default:"apply" oneof:"apply,plan" doc:"apply: syncd makes and alters its tables. plan: it prints the statements for whoever owns the database, and alters nothing."`
+	URL        Secret `toml:"url" otherwise:"required unless private is true" doc:"Reference to the URL of the warehouse's database. A URL without a password may stand here itself."`
+	MigrateURL Secret `toml:"migrate_url" otherwise:"none: the role of url does all" doc:"Reference to the URL of the same database for the role that owns schema syncd and brings it to a new version. Without it the role of url does that too. 'syncd roles' makes the roles."`
+	Private    bool   `toml:"private" default:"false" doc:"Run a Postgres of our own under data_dir instead; for trying out and for tests."`
+	DDL        string `toml:"ddl" default:"apply" oneof:"apply,plan" doc:"apply: syncd makes and alters its tables. plan: it prints the statements for whoever owns the database, and alters nothing."`
 }
 
 // Serve says what the daemon listens on.

@@ -1,7 +1,8 @@
 // Package pgtest gives every test that stores something a real Postgres database of its own.
 //
 // In comes a test; out comes the URL of a database: a fresh clone of the migrated template (New), or an empty one
-// (Empty). One server runs per test process, started when the first test asks. It promises: clones share nothing; a
+// (Empty). Both are opened as the roles that the product has in a hospital, which are no superusers: what needs one says
+// so (Super). One server runs per test process, started when the first test asks. It promises: clones share nothing; a
 // clone is dropped when its test passes, and kept with its URL logged when it fails; when the process ends, however it
 // ends, no server is left. Where PostgreSQL is missing, the test fails with what to type; it is never skipped.
 package pgtest
@@ -25,8 +26,11 @@ import (
 	"syncd/migrations"
 )
 
-// template is the database that clones are made from.
-const template = "template_syncd"
+// What databases are made from: the migrated template, and nothing at all.
+const (
+	template = "template_syncd"
+	empty    = "template0"
+)
 
 // shared is the one server of this test process. It is the only state of the package.
 var shared = &server{}
@@ -39,7 +43,7 @@ type server struct {
 	err    error // of the first start; the next test fails with it at once
 	made   int
 	failed []string
-	gone   map[string]bool // dropped before their test ended, by URL
+	gone   map[string]bool // dropped before their test ended, by name
 }
 
 // Main is the whole TestMain of a package: it runs the tests, stops the server, and fails where a goroutine was left.
@@ -72,16 +76,16 @@ func Quiet() []goleak.Option {
 	}
 }
 
-// New returns the URL of a fresh clone of the migrated template.
+// New returns the URL of a fresh clone of the migrated template, for the role that the product runs as.
 func New(t testing.TB) string {
 	t.Helper()
-	return shared.database(t, template)
+	return As(shared.database(t, template), migrations.RoleApp)
 }
 
-// Empty returns the URL of a database with nothing in it.
+// Empty returns the URL of a database with nothing in it, for the role that owns it: where one role does all.
 func Empty(t testing.TB) string {
 	t.Helper()
-	return shared.database(t, "template0")
+	return As(shared.database(t, empty), migrations.RoleMigrate)
 }
 
 // Server returns the shared server, for looking at it; who kills or restarts a server takes a Private one, because
@@ -95,7 +99,7 @@ func Server(t testing.TB) *pgembed.Server {
 }
 
 // Private starts a server for this test alone, with settings that win over the usual ones, and stops it at the end.
-// Its databases are the caller's affair; Migrate makes one ready.
+// Its databases are the caller's affair; Ready makes one for the role that the product runs as, Migrate for the superuser.
 func Private(t testing.TB, opts pgembed.Options) *pgembed.Server {
 	t.Helper()
 	if opts.Dir == "" {
@@ -143,14 +147,14 @@ func (s *server) database(t testing.TB, from string) string {
 	s.start(t)
 	s.made++
 	name := fmt.Sprintf("t%d_%s", s.made, short(t.Name()))
-	if err := s.admin(t.Context(), "CREATE DATABASE "+pgx.Identifier{name}.Sanitize()+" TEMPLATE "+from); err != nil {
+	if err := s.make(t.Context(), name, from); err != nil {
 		t.Fatalf("make a database for the test: %v", err)
 	}
 	url := s.pg.URL(name)
 	t.Cleanup(func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if s.gone[url] {
+		if s.gone[name] {
 			return
 		}
 		if t.Failed() {
@@ -163,6 +167,18 @@ func (s *server) database(t testing.TB, from string) string {
 		}
 	})
 	return url
+}
+
+// make makes a database. Rights on a database are not copied with it: an empty one belongs to the role that does all there.
+func (s *server) make(ctx context.Context, name, from string) error {
+	quoted, after := pgx.Identifier{name}.Sanitize(), "GRANT CREATE, TEMPORARY ON DATABASE %s TO "+migrations.RoleMigrate+", "+migrations.RoleApp
+	if from == empty {
+		after = "ALTER DATABASE %s OWNER TO " + migrations.RoleMigrate
+	}
+	if err := s.admin(ctx, "CREATE DATABASE "+quoted+" TEMPLATE "+pgx.Identifier{from}.Sanitize()); err != nil {
+		return err
+	}
+	return s.admin(ctx, fmt.Sprintf(after, quoted))
 }
 
 // Drop drops a database of New or Empty before its test ends: for tests that need many, one after the other.
@@ -180,7 +196,7 @@ func Drop(t testing.TB, url string) {
 	if shared.gone == nil {
 		shared.gone = map[string]bool{}
 	}
-	shared.gone[url] = true
+	shared.gone[cfg.Database] = true
 }
 
 // drop ends all sessions of a database and removes it. The test's own context may have ended by now.
@@ -217,23 +233,17 @@ func (s *server) open(ctx context.Context) error {
 	if err := s.admin(ctx, "CREATE DATABASE "+template+" TEMPLATE template0"); err != nil {
 		return fmt.Errorf("make the template: %w", err)
 	}
-	if _, _, err := migrations.Up(ctx, migrations.Config{URL: pg.URL(template)}); err != nil {
+	if err := ready(ctx, pg.URL(template)); err != nil {
 		return fmt.Errorf("make the template: %w", err)
 	}
 	return nil
 }
 
-// admin runs one statement on the server, on a connection of its own: a server that was restarted costs nothing here.
+// admin runs one statement on the server.
 func (s *server) admin(ctx context.Context, statement string) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, s.pg.URL("postgres"))
-	if err != nil {
-		return err
-	}
-	defer conn.Close(ctx)
-	_, err = conn.Exec(ctx, statement)
-	return err
+	return run(ctx, s.pg.URL(superuser), statement)
 }
 
 // stop ends the server. The folder stays where a test failed, with the line that starts a server on it again.
