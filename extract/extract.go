@@ -84,6 +84,8 @@ type Since struct {
 	Memo     []byte            // Batch.Memo of the last run that got so far; nil where there is none
 	Position string            // last id or chunk done, if an earlier run of this plan stopped on the way
 	Stored   Stored            // what the warehouse holds; nil in Describe
+	Part     *Part             // not nil: the one step that is to be made of a pull in parts
+	Parts    Parts             // keeps what is collected; nil: nothing does
 }
 
 // Stored lets a source ask what the warehouse holds, to find what has vanished. The loader implements it.

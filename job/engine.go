@@ -161,10 +161,13 @@ func (e *Engine) newQueue() (*queue, error) {
 	if err := river.AddWorkerSafely(workers, &worker{engine: e}); err != nil {
 		return nil, err
 	}
+	if err := river.AddWorkerSafely(workers, &chunkWorker{engine: e, atWork: map[int64]int{}}); err != nil {
+		return nil, err
+	}
 	return river.NewClient(riverpgxv5.New(e.Warehouse.Pool()), &river.Config{
 		ID:                   e.Holder,
 		Schema:               "syncd",
-		Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: e.Workers}},
+		Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: e.Workers}, chunkQueue: {MaxWorkers: e.chunkWorkers()}},
 		Workers:              workers,
 		JobTimeout:           -1,
 		RescueStuckJobsAfter: rescueAfter,
@@ -205,7 +208,9 @@ func (e *Engine) turn(ctx context.Context, q *queue) time.Duration {
 			for _, l := range lost {
 				e.Log.Warn("run was silent, it is lost and its slot due again", slog.String("job", l.Job), slog.Int64("run_id", l.RunID))
 			}
-			err = e.distribute(ctx, q)
+			if err = e.distribute(ctx, q); err == nil {
+				err = e.distributeChunks(ctx, q)
+			}
 		}
 	}
 	if err != nil && ctx.Err() == nil {

@@ -40,6 +40,11 @@ type Options struct {
 	DryRun   bool            // read and compare, write nothing
 	Stop     <-chan struct{} // closed by the first signal: the batch finishes, the run ends; the second cancels the context
 	Progress func(Event)     // called on the run's goroutine; nil for none
+	// Part is the one step that is to be made of a pull in parts, Memo the source's structure of when it was planned, Parts what
+	// keeps what is collected.
+	Part  *extract.Part
+	Memo  []byte
+	Parts extract.Parts
 	// Again answers whether the slot of a run that failed with an error is to be run again; nil is never.
 	Again func(context.Context, error) bool
 }

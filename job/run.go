@@ -21,6 +21,8 @@ type Runner struct {
 	Log       *slog.Logger
 	Holder    string        // who holds the claims: host and process
 	BeatEvery time.Duration // 0: load.BeatEvery
+
+	large, largeChunk int // of a first load; 0: the constants
 }
 
 // Run carries out one run of a job and reports it. The error says why it did not succeed; a run that ended with a
@@ -42,7 +44,7 @@ func (r *Runner) Run(ctx context.Context, o load.Order, open Open, opt Options) 
 	}
 	rep.RunID = run.ID()
 	x := &execution{
-		w: r.Warehouse, run: run, order: o, open: open, opt: opt, rep: &rep,
+		w: r.Warehouse, run: run, order: o, open: open, opt: opt, rep: &rep, large: r.large, largeChunk: r.largeChunk,
 		log: r.Log.With(slog.String("job", o.Job), slog.String("source", o.Source), slog.Int64("run_id", run.ID())),
 	}
 	x.log.Info("run began", slog.String("kind", o.Kind))
@@ -56,6 +58,7 @@ func (r *Runner) Run(ctx context.Context, o load.Order, open Open, opt Options) 
 
 	rep.Took = time.Since(started)
 	x.report(ctx)
+	x.endLoad(ctx)
 	x.tell(Ended)
 	x.logEnd(err)
 	return rep, err
@@ -102,12 +105,15 @@ type execution struct {
 	rep   *Report
 	log   *slog.Logger
 
+	large, largeChunk int
+
 	event    Event
 	ending   load.Ending
 	read     tally
 	reread   reread
 	settled  int64 // deliveries, of this attempt
-	stale    bool  // an attempt found that the source's memo does not agree with the source
+	auto     *automatic
+	stale    bool // an attempt found that the source's memo does not agree with the source
 	source   *extract.Structure
 	proof    *extract.Proof
 	warnings []string
@@ -146,6 +152,9 @@ func (x *execution) progress() progress {
 // anew reports whether a source whose structure changed is asked once more: the first time, and one that asks for tables as it
 // needs them whenever it has come further since.
 func (x *execution) anew(last progress) bool {
+	if x.opt.Part != nil && x.opt.Part.Step != extract.Collect {
+		return false // the plan is made anew, then
+	}
 	now := x.progress()
 	return last.batches < 0 || x.source != nil && x.source.Partial && (now.batches > last.batches || now.tables > last.tables)
 }
@@ -178,6 +187,7 @@ func (x *execution) attempt(ctx context.Context) error {
 	}
 	since.Stale = x.stale
 	x.reread.begin(since)
+	x.inParts(&since)
 	blind := since
 	blind.Stored = nil
 	if x.source, err = src.Describe(ctx, blind); err != nil {
@@ -196,6 +206,9 @@ func (x *execution) attempt(ctx context.Context) error {
 	}
 	if err != nil {
 		return err
+	}
+	if x.opt.Part != nil {
+		return x.provePart(ctx, since.Stored)
 	}
 	return x.prove(ctx, since.Stored)
 }
@@ -245,6 +258,9 @@ func (x *execution) load(ctx context.Context, b *extract.Batch) error {
 	x.settled += int64(len(b.Settled))
 	x.read.add(b, result)
 	x.reread.add(b)
+	if err := x.auto.note(ctx, b); err != nil {
+		return err
+	}
 	total := result.Total()
 	rows := total.Read
 	if b.Drift {

@@ -61,11 +61,14 @@ func (w *worker) Work(ctx context.Context, queued *river.Job[slotArgs]) error {
 // refused says what becomes of a slot of which no run came.
 func (e *Engine) refused(ctx context.Context, j Planned, slot load.Slot, err error) error {
 	var busy *load.BusyError
+	var loading *load.LoadingError
 	switch {
 	case errors.As(err, new(*load.SettledError)):
 		return nil
+	case errors.As(err, &loading):
+		return e.settled(e.Warehouse.Skip(ctx, slot, fmt.Sprintf("backfill %d (%s) makes the first load", loading.Backfill, loading.State)))
 	case errors.As(err, &busy):
-		if slot.Kind == Full || j.Overlap == "queue" || busy.Silent > quiet {
+		if busy.Chunk != "" || slot.Kind == Full || j.Overlap == "queue" || busy.Silent > quiet {
 			return river.JobSnooze(lookAgain)
 		}
 		skipped, err := e.Warehouse.Skip(ctx, slot, fmt.Sprintf("run %d of the job was still at work (overlap = skip)", busy.RunID))

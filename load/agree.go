@@ -117,6 +117,9 @@ func (w *Warehouse) planner(ctx context.Context, job, base string, s *extract.St
 // Agree makes the tables of the job agree with what the source says of itself, as far as it may and as far as readers
 // let it; what waits is recorded as pending, and data loads regardless. It must be called before Load.
 func (r *Run) Agree(ctx context.Context, s *extract.Structure) (*Changes, error) {
+	if r.asIs {
+		return r.agreeAsIs(ctx, s)
+	}
 	p, err := r.w.planner(ctx, r.job, r.schema, s)
 	if err != nil {
 		return nil, err

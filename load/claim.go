@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"time"
 
@@ -44,6 +45,7 @@ var (
 // BusyError says that another run holds the claim and is alive.
 type BusyError struct {
 	Job    string
+	Chunk  string // of a backfill; empty: the whole job
 	RunID  int64
 	Holder string
 	Since  time.Time
@@ -88,7 +90,7 @@ func takeClaim(ctx context.Context, tx pgx.Tx, job, chunk string) (epoch int64, 
 	}
 	for _, c := range claims {
 		if c.alive {
-			return 0, &BusyError{Job: job, RunID: c.runID, Holder: c.holder, Since: c.since, Silent: c.silent}
+			return 0, &BusyError{Job: job, Chunk: c.chunk, RunID: c.runID, Holder: c.holder, Since: c.since, Silent: c.silent}
 		}
 	}
 	for _, c := range claims {
@@ -114,11 +116,19 @@ func loseRun(ctx context.Context, tx pgx.Tx, job, chunk string, run int64) error
 	if _, err := tx.Exec(ctx, runLostSQL, run, reason); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(ctx, slotAgainSQL, run, reason); err != nil {
+	if err := giveBack(ctx, tx, run, reason); err != nil {
 		return err
 	}
 	_, err := tx.Exec(ctx, claimFreeSQL, job, chunk)
 	return err
+}
+
+// giveBack makes due again what a lost run had: its slot, or its chunk.
+func giveBack(ctx context.Context, tx pgx.Tx, run int64, reason string) error {
+	if _, err := tx.Exec(ctx, slotAgainSQL, run, reason); err != nil {
+		return err
+	}
+	return settleChunk(ctx, tx, run, Ending{State: LostState, Error: reason})
 }
 
 // hold locks the claim of a run and refuses a run that lost it. It is the first statement of every transaction in
@@ -126,12 +136,20 @@ func loseRun(ctx context.Context, tx pgx.Tx, job, chunk string, run int64) error
 func (r *Run) hold(ctx context.Context, tx pgx.Tx) error {
 	var epoch int64
 	if err := tx.QueryRow(ctx, claimHoldSQL, r.job, r.chunk).Scan(&epoch); err != nil {
-		return err
+		return r.unclaimed(err)
 	}
 	if epoch != r.epoch || r.outlived() {
 		return &StaleError{Job: r.job, Chunk: r.chunk, Mine: r.epoch, Theirs: epoch}
 	}
 	return nil
+}
+
+// unclaimed says of a run whose claim is not there any more that it lost it: those of the chunks of an ended backfill are let go of.
+func (r *Run) unclaimed(err error) error {
+	if errors.Is(err, pgx.ErrNoRows) {
+		return &StaleError{Job: r.job, Chunk: r.chunk, Mine: r.epoch, Theirs: r.epoch + 1}
+	}
+	return err
 }
 
 // outlived reports whether the database was restored since the run began: a claim in it that looks like the run's is another's.
@@ -148,7 +166,7 @@ func (r *Run) Beat(ctx context.Context) error {
 	var epoch int64
 	var held bool
 	if err := r.w.pool.QueryRow(ctx, claimEpochSQL, r.job, r.chunk).Scan(&epoch, &held); err != nil {
-		return fault("beat", err)
+		return fault("beat", r.unclaimed(err))
 	}
 	if epoch != r.epoch {
 		return &StaleError{Job: r.job, Chunk: r.chunk, Mine: r.epoch, Theirs: epoch}
@@ -206,7 +224,7 @@ func endStrays(ctx context.Context, tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, runLostSQL, id, reason); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, slotAgainSQL, id, reason); err != nil {
+		if err := giveBack(ctx, tx, id, reason); err != nil {
 			return err
 		}
 	}

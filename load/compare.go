@@ -90,7 +90,7 @@ func (r *Run) compare(ctx context.Context, s *session, w *work) (now clock, seen
 func (r *Run) readHead(p *pipeline) (now clock, seen *Result, err error) {
 	row, err := p.only()
 	if err != nil {
-		return now, nil, err
+		return now, nil, r.unclaimed(err)
 	}
 	epoch, err := strconv.ParseInt(string(row[0]), 10, 64)
 	if err != nil || epoch != r.epoch || r.outlived() {

@@ -51,10 +51,11 @@ func fault(what string, err error) error {
 	var stale *StaleError
 	var busy *BusyError
 	var settled *SettledError
+	var chunk *ChunkError
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &known), errors.As(err, &stale), errors.As(err, &busy), errors.As(err, &settled):
+	case errors.As(err, &known), errors.As(err, &stale), errors.As(err, &busy), errors.As(err, &settled), errors.As(err, &chunk):
 		return err
 	case errors.Is(err, context.Canceled):
 		return &extract.Error{Kind: extract.KindPostgres, What: what, Cause: context.Canceled}

@@ -41,6 +41,7 @@ type Run struct {
 	drift   Drift
 	present []string // of the order, as byName
 	byName  bool
+	asIs    bool // tables are taken as they are
 	// released is the approval by which the job reads another source than before, until that was read to its end: what
 	// it does not list goes.
 	released [][16]byte

@@ -82,6 +82,7 @@ type Order struct {
 	// is the first of each.
 	Deletes Deletes
 	Drift   Drift
+	AsIs    bool // tables are taken as they are: others may be at work on them
 }
 
 // Deletes is what becomes of rows that the source does not have any more.
@@ -107,13 +108,16 @@ const (
 // silent is lost from then on. Answers *BusyError where the holder is alive, *SettledError where the slot is not due
 // (another replica has it, or it has ended).
 func (w *Warehouse) Begin(ctx context.Context, o Order) (*Run, error) {
-	r := &Run{w: w, job: o.Job, chunk: o.Chunk, schema: o.Schema, deletes: o.Deletes, drift: o.Drift, present: o.Present, byName: o.ByName}
+	r := &Run{w: w, job: o.Job, chunk: o.Chunk, schema: o.Schema, deletes: o.Deletes, drift: o.Drift, present: o.Present, byName: o.ByName, asIs: o.AsIs}
 	if o.Job == "" || o.Schema == "" || o.Kind == "" || o.Holder == "" {
 		return nil, extract.Errorf(extract.KindInternal, "begin run", "job, kind, schema and holder must be given")
 	}
 	err := w.transact(ctx, "begin run of "+o.Job, func(tx pgx.Tx) error {
 		r.generation = w.Generation()
 		if adopted, err := r.adopt(ctx, tx); adopted || err != nil {
+			return err
+		}
+		if err := refuseLoading(ctx, tx, o); err != nil {
 			return err
 		}
 		warnings, err := seeJob(ctx, tx, &o)
@@ -134,6 +138,11 @@ func (w *Warehouse) Begin(ctx context.Context, o Order) (*Run, error) {
 		}
 		if slot != nil {
 			if err := startSlot(ctx, tx, r.id, o); err != nil {
+				return err
+			}
+		}
+		if o.Kind == KindBackfill && o.Chunk != "" {
+			if err := startChunk(ctx, tx, r.id, o); err != nil {
 				return err
 			}
 		}
@@ -168,6 +177,9 @@ func seeJob(ctx context.Context, tx pgx.Tx, o *Order) (warnings []string, err er
 	case errors.Is(err, pgx.ErrNoRows) || err == nil && old == o.Schema:
 		return nil, nil
 	case err != nil:
+		return nil, err
+	}
+	if err := letBack(ctx, tx, o.Job, old, o.Schema); err != nil {
 		return nil, err
 	}
 	if _, err := tx.Exec(ctx, markForgetSQL, o.Job); err != nil {
@@ -233,6 +245,9 @@ func (r *Run) End(ctx context.Context, e Ending) error {
 			return err
 		}
 		if err := settleSlot(ctx, tx, r.id, e); err != nil {
+			return err
+		}
+		if err := settleChunk(ctx, tx, r.id, e); err != nil {
 			return err
 		}
 		_, err = tx.Exec(ctx, claimReleaseSQL, r.job, r.chunk)

@@ -23,6 +23,8 @@ var (
 	jobBeforeSQL string
 	//go:embed sql/job_tenant.sql
 	jobTenantSQL string
+	//go:embed sql/schema_purged.sql
+	schemaPurgedSQL string
 	//go:embed sql/job_drop.sql
 	jobDropSQL string
 	//go:embed sql/job_rename.sql
@@ -113,10 +115,15 @@ func keptSchema(ctx context.Context, q asked, o *Order) error {
 func (r *Run) takeOver(ctx context.Context, tx pgx.Tx, id extract.Identity, apart bool) (string, error) {
 	var before, schema string
 	switch err := tx.QueryRow(ctx, jobBeforeSQL, r.job, id.Server, id.ID, r.present, r.schema).Scan(&before, &schema); {
-	case errors.Is(err, pgx.ErrNoRows), err == nil && apart && schema != r.schema:
+	case errors.Is(err, pgx.ErrNoRows):
 		return "", r.ownSchema(ctx, tx, id)
 	case err != nil:
 		return "", err
+	case apart && schema != r.schema:
+		if err := letBack(ctx, tx, r.job, schema, r.schema); err != nil {
+			return "", err
+		}
+		return "", r.ownSchema(ctx, tx, id)
 	case !r.byName && schema != r.schema:
 		return "", &elsewhere{job: r.job, schema: r.schema, before: before, kept: schema, run: r.id}
 	}
@@ -164,7 +171,19 @@ func (r *Run) ownSchema(ctx context.Context, tx pgx.Tx, id extract.Identity) err
 	}
 	e := extract.Errorf(extract.KindConfig, "bind job "+r.job,
 		"schema %s holds what job %s, which is not in the configuration any more, has read of %s %s, and now %s %s answered; nothing was read", r.schema, other, server, source, id.Server, id.ID)
-	e.Next = "give the job a schema of its own: schema = \"...\" in its block; how a retired job is removed for good is in docs/operations.md"
+	e.Next = "give the job a schema of its own: schema = \"...\" in its block; or syncd forget " + other + ", and drop its tables"
+	return e
+}
+
+// letBack refuses to load a source into another schema than before where persons were purged from that one: they are kept out of
+// it by hashes that hold for it alone, and would be back.
+func letBack(ctx context.Context, tx pgx.Tx, job, old, schema string) error {
+	var purged bool
+	if err := tx.QueryRow(ctx, schemaPurgedSQL, old).Scan(&purged); err != nil || !purged {
+		return err
+	}
+	e := extract.Errorf(extract.KindConfig, "move job "+job, "persons were purged from schema %s, and would be loaded again into schema %s; nothing was read", old, schema)
+	e.Next = fmt.Sprintf("keep schema = %q in the job's block", old)
 	return e
 }
 

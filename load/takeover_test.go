@@ -181,6 +181,31 @@ func TestARenamedJobWithASchemaOfItsOwn(t *testing.T) {
 	}
 }
 
+func TestWhoWasPurgedDoesNotComeBackByAnotherSchema(t *testing.T) {
+	t.Parallel()
+	w, p := warehouse(t), people()
+	history(t, w, p)
+	do(t, w, "INSERT INTO syncd.blocked (schema_name, hash) VALUES ('asthma', sha256('x'))")
+	moved := called("asthma")
+	moved.Schema, moved.ByName = "breath", false
+	if _, err := w.Begin(t.Context(), moved); extract.KindOf(err) != extract.KindConfig || !strings.Contains(err.Error(), "persons were purged from schema asthma") {
+		t.Errorf("the job of another schema: %v", err)
+	}
+	moved.Job, moved.Present = "lungs", []string{"lungs"}
+	r := begin(t, w, moved)
+	if err := r.Bind(t.Context(), lungs); extract.KindOf(err) != extract.KindHeld {
+		t.Fatal(err)
+	}
+	end(t, r, Ending{State: Held})
+	if _, err := w.Approve(t.Context(), r.ID(), "ada"); err != nil {
+		t.Fatal(err)
+	}
+	r = begin(t, w, moved)
+	if err := r.Bind(t.Context(), lungs); extract.KindOf(err) != extract.KindConfig || !strings.Contains(err.Error(), "persons were purged from schema asthma") {
+		t.Errorf("approved: %v", err)
+	}
+}
+
 func TestASchemaThatIsNamedIsKeptUnderAnotherName(t *testing.T) {
 	t.Parallel()
 	w, p := warehouse(t), people()
@@ -310,6 +335,39 @@ func TestJobsThatNobodyHasAreRetiredAndComeBack(t *testing.T) {
 	if err != nil || len(jobs) != 1 || jobs[0].RetiredAt != nil {
 		t.Errorf("back: %+v, %v", jobs, err)
 	}
+}
+
+func TestAForgottenJobLeavesNothingThatANewOneWouldGoOnFrom(t *testing.T) {
+	t.Parallel()
+	w, p := warehouse(t), people()
+	history(t, w, p)
+	r := begin(t, w, called("asthma"))
+	if _, err := w.Forget(t.Context(), "asthma", "ada@here"); !errors.As(err, new(*BusyError)) {
+		t.Fatalf("while it is at work: %v", err)
+	}
+	end(t, r, Ending{State: Succeeded})
+	schemas, err := w.Forget(t.Context(), "asthma", "ada@here")
+	if err != nil || !cmp.Equal(schemas, []string{"asthma"}) {
+		t.Fatalf("schemas %v, %v", schemas, err)
+	}
+	if _, err := w.Forget(t.Context(), "asthma", "ada@here"); extract.KindOf(err) != extract.KindConfig {
+		t.Errorf("once more: %v", err)
+	}
+	if got := ask[string](t, w, `SELECT concat_ws(' ', (SELECT count(*) FROM syncd.mark), (SELECT count(*) FROM syncd.memo), (SELECT count(*) FROM syncd.reject), (SELECT count(*) FROM syncd.table_def),
+		(SELECT count(*) FROM syncd.run), (SELECT count(*) FROM asthma.people), (SELECT string_agg(actor || ' ' || action, ',') FROM syncd.audit))`); got != "0 0 0 0 2 60 ada@here forget" {
+		t.Errorf("left: %s", got)
+	}
+	do(t, w, "DROP SCHEMA asthma CASCADE")
+	r = begin(t, w, called("asthma"))
+	if err := r.Bind(t.Context(), extract.Identity{Server: lungs.Server, ID: "16"}); err != nil {
+		t.Fatal(err)
+	}
+	since, err := r.Since(t.Context(), false)
+	if err != nil || len(since.Marks) != 0 || since.Memo != nil {
+		t.Errorf("a new job of the name starts from %v, %q, %v", since.Marks, since.Memo, err)
+	}
+	agree(t, r, p)
+	wantCounts(t, loadInto(t, r, many(p, ids(1, 3))), Counts{Read: 3, Inserted: 3})
 }
 
 func TestARehearsalLooksAtTheTablesThatARenamedJobKeeps(t *testing.T) {

@@ -90,11 +90,12 @@ func (c *cli) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage("%w; see '%s --help'", err, cmd.CommandPath())
 	})
-	root.AddCommand(c.initCommand(), c.addCommand())
+	root.AddCommand(c.initCommand(), c.addCommand(), c.forgetCommand())
 	root.AddCommand(c.rolesCommand(), c.doctorCommand(), c.adoptCommand(), c.auditCommand())
 	root.AddCommand(c.syncCommand(), c.serveCommand(), c.statusCommand(), c.runsCommand(), c.runCommand(), c.checkCommand(),
 		c.configCommand(), c.planCommand(), c.migrateCommand(), c.approveCommand(), c.usageCommand(), c.healthCommand(), c.demoCommand(), c.fakeCommand(),
 		c.redoxCommand(), c.tokenCommand(), c.watchCommand(), c.replayCommand(), c.rejectsCommand(), c.notifyCommand(), c.purgeCommand())
+	root.AddCommand(c.backfillCommand())
 	return root
 }
 

@@ -153,8 +153,8 @@ func (c *cli) statusCells(l jobStatus) []string {
 	}
 	if l.Retired {
 		state = "retired"
-		notes = []string{fmt.Sprintf("not in %s any more, last there %s; its tables stay in schema %s. Put its block back and it goes on; how it is removed: docs/operations.md, Retired jobs",
-			c.config, l.SeenAt.Local().Format(time.DateOnly), l.Schema)}
+		notes = []string{fmt.Sprintf("not in %s any more, last there %s; its tables stay in schema %s. put its block back and it goes on; for good: %s",
+			c.config, l.SeenAt.Local().Format(time.DateOnly), l.Schema, c.typed("forget "+l.Job.Job))}
 	}
 	return []string{l.Job.Job, l.Schema, state, verdict, c.ago(l.FreshAt), rows, count(l.RejectsOpen), next, strings.Join(notes, "; ")}
 }

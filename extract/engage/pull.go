@@ -18,6 +18,7 @@ const probedFor = 30 * 24 * time.Hour
 type pull struct {
 	*Source
 	hand   *extract.Handoff
+	lists  []*layout // that are read
 	since  extract.Since
 	known  memo // of the last good run
 	fresh  memo // of this one
@@ -34,9 +35,10 @@ type pull struct {
 
 func newPull(s *Source, since extract.Since, hand *extract.Handoff) *pull {
 	p := &pull{
-		Source: s, hand: hand, since: since, known: readMemo(since.Memo), fresh: readMemo(nil),
+		Source: s, hand: hand, lists: s.layouts, since: since, known: readMemo(since.Memo), fresh: readMemo(nil),
 		proof: &extract.Proof{Listed: []extract.Listed{}, Changed: []extract.Listed{}},
 	}
+	p.only(since.Part)
 	for name, f := range p.known.Lists { // a list that is left out this time is not forgotten
 		p.fresh.Lists[name] = f
 	}
@@ -47,7 +49,7 @@ func newPull(s *Source, since extract.Since, hand *extract.Handoff) *pull {
 func (p *pull) run(ctx context.Context) error {
 	var barred error
 	left := 0
-	for _, l := range p.layouts {
+	for _, l := range p.lists {
 		err := p.list(ctx, l)
 		switch {
 		case err == nil:
@@ -59,7 +61,7 @@ func (p *pull) run(ctx context.Context) error {
 			return p.blame(l, err)
 		}
 	}
-	if left == len(p.layouts) {
+	if left == len(p.lists) {
 		return barred
 	}
 	p.proof.Full = !p.partly || p.since.Full

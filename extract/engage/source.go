@@ -132,6 +132,9 @@ func (s *Source) Pull(ctx context.Context, since extract.Since, yield func(*extr
 	if !s.described {
 		return nil, extract.Errorf(extract.KindInternal, "pull", "Describe was not called")
 	}
+	if since.Part != nil && since.Part.Step == extract.Collect {
+		return s.collect(ctx, since.Parts)
+	}
 	return extract.Overlap(ctx, yield, func(ctx context.Context, hand *extract.Handoff) (*extract.Proof, error) {
 		p := newPull(s, since, hand)
 		if err := p.run(ctx); err != nil {

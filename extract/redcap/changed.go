@@ -184,11 +184,16 @@ func (p *pull) confirmSight(ctx context.Context) error {
 
 // same reports whether the structure is that of the last good run.
 func (r *reading) same() bool {
-	if r.known == nil || len(r.known.Answers) != len(r.fresh.Answers) {
+	return r.known != nil && r.fresh.tells(r.known)
+}
+
+// tells reports whether two runs were told the same of the structure.
+func (m *memory) tells(o *memory) bool {
+	if len(m.Answers) != len(o.Answers) {
 		return false
 	}
-	for call, answer := range r.fresh.Answers {
-		if !answer.same(r.known.Answers[call]) {
+	for call, answer := range m.Answers {
+		if !answer.same(o.Answers[call]) {
 			return false
 		}
 	}

@@ -143,6 +143,7 @@ var errEnough = errors.New("enough was read")
 type listing struct {
 	where  string // REDCap logic
 	since  string // on the server's clock: only records with a change after it, by the project's log
+	until  string // and before it
 	groups bool   // with the data access group of each
 }
 
@@ -165,6 +166,9 @@ func (s *Source) streamIDs(ctx context.Context, p *snapshot, o listing, reset fu
 	}
 	if o.since != "" { // never together with records: servers then answer every record (reference 8.1)
 		body.add("dateRangeBegin", o.since)
+	}
+	if o.until != "" {
+		body.add("dateRangeEnd", o.until)
 	}
 	if o.groups {
 		body.add("exportDataAccessGroups", "true")

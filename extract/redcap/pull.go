@@ -36,6 +36,8 @@ func (s *Source) pull(ctx context.Context, since extract.Since, hand *extract.Ha
 	proof := &extract.Proof{Full: true}
 	var err error
 	switch {
+	case since.Part != nil:
+		proof, err = s.pullPart(ctx, since, r)
 	case !s.cfg.Options.pulls(pullRecords):
 		if err = s.giveMeta(hand); err == nil {
 			err = (&pull{Source: s, r: r}).giveLog(ctx)
@@ -133,6 +135,12 @@ func (s *Source) pullRecords(ctx context.Context, since extract.Since, r *reader
 	if p.before.strange {
 		return nil, drift("the data access group column went away")
 	}
+	if goesOn, err := p.goOn(ctx, since); err != nil {
+		return nil, err
+	} else if goesOn && !first {
+		p.full = false
+		return p.readRest(ctx, since)
+	}
 	parts := []lot{{next: listed(p.before.ids)}}
 	if known {
 		if parts, err = p.namedFirst(ctx, since.Stored); err != nil {
@@ -186,7 +194,7 @@ func (p *pull) finish(ctx context.Context, since extract.Since) (*extract.Proof,
 	}
 	p.barred.add(p.model.record, int64(len(p.after.blocked)))
 	if len(vanished) == 0 {
-		if err := p.r.flush(p.marks()); err != nil {
+		if err := p.r.flush(p.lastMarks()); err != nil {
 			return nil, err
 		}
 		return p.proof(), nil

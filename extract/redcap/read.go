@@ -263,7 +263,7 @@ func (r *reader) flush(marks []extract.Mark) error {
 	b.Marks, b.Again, b.Drift, b.Done, b.Total = marks, r.again, r.drift, r.done, r.total
 	b.Moved = r.moved.among(b.Scope)
 	if len(marks) > 0 {
-		b.Memo, b.Blocked = r.s.reading.fresh.memo(), r.s.barred.rows()
+		b.Memo, b.Blocked = r.s.lastMemo(), r.s.barred.rows()
 	}
 	if err := r.hand.Give(b); err != nil {
 		return err

@@ -66,6 +66,9 @@ func (s *Source) read(ctx context.Context, since extract.Since) (*snapshot, erro
 		r.mark = at.Add(-s.reread())
 	}
 	r.fresh.Asked = s.cfg.Options.asked()
+	if since.Part != nil && since.Part.Step != extract.Collect {
+		return s.readAsPlanned(ctx, since, first)
+	}
 	r.full = since.Full || r.known == nil || r.mark.IsZero() || r.known.Asked != r.fresh.Asked
 	if r.known == nil {
 		return s.readRest(ctx, first, &inquiry{fresh: r.fresh})

@@ -57,6 +57,7 @@ type Source struct {
 	stored  extract.Stored // what the warehouse holds; nil until Pull
 	blocked *extract.Blocked
 	barred  barred
+	base    *extract.Kept // what the last batch carries in place of what this run found; nil: what it found
 
 	requests, bytes int64 // of the client before the first request
 }

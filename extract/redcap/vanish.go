@@ -66,8 +66,8 @@ func (p *pull) vanishing(keys [][]string) *extract.Batch {
 		Vanished: true,
 		Doubt:    strings.Join(p.doubts(), "; "),
 		Wary:     p.reading.wary,
-		Marks:    p.marks(),
-		Memo:     p.reading.fresh.memo(),
+		Marks:    p.lastMarks(),
+		Memo:     p.lastMemo(),
 		Blocked:  p.barred.rows(),
 		Done:     p.r.done, Total: p.r.total,
 	}

@@ -35,6 +35,7 @@ type group struct {
 	barred  map[*extract.Table]int64           // rows that would be about them
 	people  [][]identifierOf                   // whom the last message is about
 	source  string                             // who sent it
+	asked   bool                               // whom messages are about is asked
 }
 
 func newGroup(known map[*entity]bool, types []string) *group {
@@ -149,6 +150,10 @@ func (g *group) decode(d *extract.Delivery) (extract.Outcome, string) {
 	if meta := root.get("Meta"); meta != nil {
 		m.source, m.event, m.facility = meta.get("Source", "ID").str(), meta.get("EventType").str(), meta.get("FacilityCode")
 	}
+	defer func() { g.people, g.source = m.people, m.source }()
+	if g.asked || g.blocked.Any() { // also of what there are no tables for
+		m.named(root, "")
+	}
 	name := modelName(root)
 	if name == "" {
 		return extract.Rejected, reasonNoModel
@@ -177,7 +182,6 @@ func (g *group) decode(d *extract.Delivery) (extract.Outcome, string) {
 		g.absent = true
 		return extract.Rejected, reasonModel
 	}
-	defer func() { g.people, g.source = m.people, m.source }()
 	known.decode(m)
 	if len(m.loose) > 0 { // there is no row beside which they could stand
 		return extract.Rejected, reasonNothing

@@ -28,6 +28,23 @@ func (b *fhirBundle) concerns(e *fhirEntry) {
 	}
 }
 
+// named finds people in a tree, whatever model it is of: whoever a member says is a patient.
+func (m *message) named(n *node, member string) {
+	if n == nil {
+		return
+	}
+	if n.kind == '{' && (member == "Patient" || member == "Patients") {
+		m.concerns(append(identifiers(n.get("Identifiers")), identifiers(n.get("PreviousIdentifiers"))...))
+	}
+	for c := n.first; c != nil; c = c.next {
+		name := c.name
+		if n.kind == '[' {
+			name = member
+		}
+		m.named(c, name)
+	}
+}
+
 // concernsBlocked reports whether the last message is about somebody who was purged.
 func (g *group) concernsBlocked() bool {
 	if !g.blocked.Any() {
@@ -63,7 +80,9 @@ func NewPeople() *People {
 			known[e] = true
 		}
 	}
-	return &People{newGroup(known, nil)}
+	p := &People{newGroup(known, nil)}
+	p.group.asked = true
+	return p
 }
 
 // Of returns the people whom a delivery is about, each by all identifiers that it gives them. It answers false where the delivery
