@@ -7,7 +7,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GOBUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
-.PHONY: help demo test check bench crash prove-redcap prove-engage prove-redox release image build setup clean docs
+.PHONY: help demo test check bench crash prove-redcap prove-engage prove-redox prove-slots release image build setup clean docs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ prove-engage: setup ## 500 random histories of Engage campuses, changing while t
 
 prove-redox: setup ## 10,000 deliveries through a storm against their ledger, and 5,000 orders of 200 messages against one state
 	@SYNCD_DELIVERIES=10000 SYNCD_ORDERS=5000 $(GO) test -count=1 -run 'TestWhatWasAcknowledgedIsAppliedOnce$$|TestAnyOrder' -timeout 120m -v ./cmd/syncd
+
+prove-slots: setup ## ten years of every time zone's clock, with restarts and suspensions: slots lost 0, doubled 0
+	@SYNCD_SLOTS=all $(GO) test -count=1 -run 'TestNoSlotIsLostOrDoubled$$' -timeout 120m -v ./job
 
 image: ## a static container image FROM scratch; BUILDER=IMAGE names the one with Go to build in
 	@docker build --build-arg VERSION=$(VERSION) $(if $(BUILDER),--build-arg BUILDER=$(BUILDER)) -t syncd:$(VERSION) -t syncd:latest .

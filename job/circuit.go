@@ -76,7 +76,7 @@ func (e *Engine) late(ctx context.Context, j Planned, slot load.Slot, since time
 	if err != nil {
 		return false, err
 	}
-	from := slot.At.Add(j.Offset)
+	from := slot.At.Add(j.offset(slot.Kind))
 	if since.After(from) {
 		from = since
 	}

@@ -66,7 +66,7 @@ func (e *Engine) drainHour(ctx context.Context, d Drained) time.Duration {
 	if err != nil {
 		return tryEvery
 	}
-	until := make(chan struct{})
+	until, asked := make(chan struct{}), make(chan struct{})
 	over := time.NewTimer(now.Truncate(time.Hour).Add(time.Hour).Sub(now))
 	ended := make(chan struct{})
 	go func() {
@@ -74,15 +74,19 @@ func (e *Engine) drainHour(ctx context.Context, d Drained) time.Duration {
 		select {
 		case <-over.C:
 		case <-e.stopping:
+		case <-asked:
 		case <-ended:
 		}
 	}()
 	defer close(ended)
 	defer over.Stop()
 
-	rep, err := e.runner.Run(ctx, load.Order{Job: d.Name, Kind: Drain, Schema: d.Schema, Source: d.Source}, d.Open(until), Options{})
+	rep, err := e.runner.Run(ctx, load.Order{Job: d.Name, Kind: Drain, Schema: d.Schema, Source: d.Source}, d.Open(until), Options{Asked: func() { close(asked) }})
 	if rep.RunID == 0 && errors.As(err, new(*load.BusyError)) {
 		return drainClaimed // of another replica, which does what is to be done
+	}
+	if rep.RunID == 0 && errors.As(err, new(*load.PausedError)) {
+		return drainClaimed // what is pushed meanwhile is kept, and waits
 	}
 	if rep.RunID == 0 && err != nil {
 		e.Log.Warn("drain could not begin", slog.String("job", d.Name), slog.Any("error", err))

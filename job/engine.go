@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,11 +40,27 @@ const (
 type Planned struct {
 	Name, Source, Schema string
 	Sync, Full           *schedule.Schedule // nil: none
-	Offset               time.Duration      // after the slot, so that jobs of one slot do not start at once
+	Offset, FullOffset   time.Duration      // after the slot, so that jobs of one slot do not start at once
 	CatchUp              string             // latest (default), all, none
 	Overlap              string             // skip (default), queue
 	RetryFor             time.Duration      // how long a slot waits for a source that is down; 0: retryFor
 	Open                 Open               // fails with KindConfig where the job is misconfigured
+}
+
+// schedule is when a kind of slot of the job is due; nil where it never is.
+func (j Planned) schedule(kind string) *schedule.Schedule {
+	if kind == Full {
+		return j.Full
+	}
+	return j.Sync
+}
+
+// offset is how long after its slot a kind of run starts.
+func (j Planned) offset(kind string) time.Duration {
+	if kind == Full {
+		return j.FullOffset
+	}
+	return j.Offset
 }
 
 // Config is what an Engine is made of.
@@ -125,6 +144,17 @@ func (e *Engine) Run(ctx context.Context, stop <-chan struct{}) error {
 	return nil
 }
 
+// job finds a job by its name.
+func (e *Engine) job(name string) (Planned, bool) {
+	j, known := e.jobs[name]
+	return j, known
+}
+
+// all lists the jobs by name: replicas that record slots of several jobs at once do so in the same order.
+func (e *Engine) all() []Planned {
+	return slices.SortedFunc(maps.Values(e.jobs), func(a, b Planned) int { return strings.Compare(a.Name, b.Name) })
+}
+
 // Ready reports whether this replica does its work: it has begun, and a row can be committed.
 func (e *Engine) Ready(ctx context.Context) error {
 	if !e.up.Load() {
@@ -206,7 +236,7 @@ func (e *Engine) turn(ctx context.Context, q *queue) time.Duration {
 		var lost []load.Lost
 		if lost, err = e.Warehouse.Reap(ctx); err == nil {
 			for _, l := range lost {
-				e.Log.Warn("run was silent, it is lost and its slot due again", slog.String("job", l.Job), slog.Int64("run_id", l.RunID))
+				e.Log.Warn("run was silent, it is lost", slog.String("job", l.Job), slog.Int64("run_id", l.RunID))
 			}
 			if err = e.distribute(ctx, q); err == nil {
 				err = e.distributeChunks(ctx, q)

@@ -3,6 +3,7 @@ package job
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -269,10 +270,10 @@ func TestStopLetsBatchesFinishAndACutDoesNot(t *testing.T) {
 			t.Error(err)
 		}
 		close(r.stop)
-		want := "cancelled: stopped between two batches"
+		want := "stopped between two batches"
 		if cut {
 			r.cancel(errors.New("second signal"))
-			want = "cancelled: cut: second signal"
+			want = "cut: second signal"
 		} else {
 			<-r.stopping
 			close(leave)
@@ -284,11 +285,20 @@ func TestStopLetsBatchesFinishAndACutDoesNot(t *testing.T) {
 		if o.rep.State != load.Cancelled || o.err == nil {
 			t.Errorf("cut %v: %s, %v", cut, o.rep.State, o.err)
 		}
-		if got := ask[string](t, d.w.Pool(), "SELECT state || ' ' || reason FROM syncd.slot"); got != "skipped "+want {
+		if got := ask[string](t, d.w.Pool(), "SELECT state || ' ' || reason FROM syncd.slot"); got != fmt.Sprintf("due run %d was stopped with its process: %s", o.rep.RunID, want) {
 			t.Errorf("cut %v: slot %s", cut, got)
 		}
 		if err := r.Ready(t.Context()); err == nil {
 			t.Error("a stopped replica is ready")
+		}
+		d.clinics["a"].before = nil
+		r = d.start(t, "one again")
+		if o := receive(t, d.done); o.err != nil || o.rep.Verdict != load.Proven {
+			t.Errorf("cut %v: the next start: %+v, %v", cut, o.rep, o.err)
+		}
+		r.end(t)
+		if got := ask[string](t, d.w.Pool(), "SELECT string_agg(state, ', ') FROM syncd.slot"); got != "succeeded" {
+			t.Errorf("cut %v: after the next start the slot is %s", cut, got)
 		}
 	}
 }
@@ -302,6 +312,8 @@ type daemon struct {
 	jobs    map[string]Planned
 	drains  []Drained
 	done    chan outcome
+
+	beatEvery time.Duration
 }
 
 type outcome struct {
@@ -339,7 +351,7 @@ func (d *daemon) engine(holder string) *Engine {
 		jobs = append(jobs, j)
 	}
 	return NewEngine(Config{
-		Warehouse: d.w, Jobs: jobs, Drains: d.drains, Holder: holder, Log: quietLog(), Now: d.clock.read, Poke: make(chan struct{}),
+		Warehouse: d.w, Jobs: jobs, Drains: d.drains, Holder: holder, Log: quietLog(), Now: d.clock.read, Poke: make(chan struct{}), BeatEvery: d.beatEvery,
 		Done: func(r Report, err error) { d.done <- outcome{r, err} },
 	})
 }

@@ -45,6 +45,9 @@ type Options struct {
 	Part  *extract.Part
 	Memo  []byte
 	Parts extract.Parts
+	// Asked is called once where a person asks for the end of the run, on another goroutine; nil for nobody. The run ends after the
+	// batch in hand whether or not anything is done about it.
+	Asked func()
 	// Again answers whether the slot of a run that failed with an error is to be run again; nil is never.
 	Again func(context.Context, error) bool
 }
@@ -85,7 +88,7 @@ type Report struct {
 // 4 refused, 130 interrupted. strict asks for a proof and counts every reject.
 func ExitCode(r Report, err error, strict bool) int {
 	switch {
-	case errors.As(err, new(*load.BusyError)), extract.KindOf(err) == extract.KindHeld && err != nil:
+	case errors.As(err, new(*load.BusyError)), errors.As(err, new(*load.PausedError)), extract.KindOf(err) == extract.KindHeld && err != nil:
 		return 4
 	case r.State == load.Cancelled, errors.Is(err, ErrStopped), errors.Is(err, context.Canceled):
 		return 130

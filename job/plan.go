@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -22,6 +23,7 @@ const (
 	reasonMissed   = "a later slot became due before it was begun (catch_up = latest)"
 	reasonUnwanted = "nothing ran when it was due (catch_up = none)"
 	reasonFull     = "the full run that is due as well does its work"
+	reasonNever    = "jobs.toml has no schedule of that kind for the job any more"
 )
 
 // plan records the slots that became due since the last recorded ones, of every job, and answers how long it is to the
@@ -31,33 +33,50 @@ func (e *Engine) plan(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	for _, j := range e.jobs {
+	jobs := e.all()
+	for _, j := range jobs {
 		e.makeKnown(ctx, j, now)
+	}
+	if err := e.have(ctx, jobs); err != nil {
+		return 0, err
+	}
+	paused, err := e.Warehouse.Pauses(ctx)
+	if err != nil {
+		return 0, err
 	}
 	planned, err := e.Warehouse.Planned(ctx, []string{Sync, Full})
 	if err != nil {
 		return 0, err
 	}
 	next := turnEvery
-	for name, j := range e.jobs {
-		p, known := planned[name]
-		if !known || e.seen[name] == "" {
+	var all []load.Recording
+	for _, j := range jobs {
+		p, known := planned[j.Name]
+		if !known || e.seen[j.Name] == "" {
 			continue
 		}
-		full, err := e.record(ctx, j, Full, j.Full, p, now, false)
-		if err != nil {
-			return 0, err
-		}
-		if _, err := e.record(ctx, j, Sync, j.Sync, p, now, full); err != nil {
-			return 0, err
-		}
+		all = append(all, recordings(j, p, load.PausedOf(paused, j.Name, j.Source), now)...)
 		for _, s := range []*schedule.Schedule{j.Sync, j.Full} {
 			if s != nil {
 				next = min(next, s.Next(now).Sub(now))
 			}
 		}
 	}
-	return next, nil
+	_, err = e.Warehouse.Record(ctx, all...)
+	return next, err
+}
+
+// have says which jobs this replica has, and tells of those that no replica has any more and whose slots waited.
+func (e *Engine) have(ctx context.Context, jobs []Planned) error {
+	names := make([]string, len(jobs))
+	for i, j := range jobs {
+		names[i] = j.Name
+	}
+	gone, err := e.Warehouse.Have(ctx, names)
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(gone))) {
+		e.Log.Warn("slots are skipped: no daemon has the job in its jobs.toml any more", slog.String("job", name))
+	}
+	return err
 }
 
 // makeKnown tells the ledger of a job's schedules, once per process. One job that cannot be made known (two write one
@@ -82,24 +101,48 @@ func specOf(s *schedule.Schedule) string {
 	return s.String()
 }
 
-// record records the slots of one schedule up to now, and tells whether one of them is to be run. replaced says that a
-// full run of the job became due as well, which does what these would.
-func (e *Engine) record(ctx context.Context, j Planned, kind string, s *schedule.Schedule, p load.Planned, now time.Time, replaced bool) (bool, error) {
+// recordings are what is to be recorded of a job. A full run that is to be made, or under way, does what the runs that are due
+// beside it would.
+func recordings(j Planned, p load.Planned, paused *load.Pause, now time.Time) []load.Recording {
+	var all []load.Recording
+	full := p.Open[Full]
+	if times := j.missing(Full, p, now); len(times) > 0 {
+		r := j.recording(Full, times, paused, now)
+		all = append(all, r)
+		if r.Missed < len(times) && j.Sync != nil {
+			full = true
+			all = append(all, load.Recording{Job: j.Name, Kind: Sync, Reason: reasonFull, Before: times[len(times)-1]})
+		}
+	}
+	if times := j.missing(Sync, p, now); len(times) > 0 {
+		r := j.recording(Sync, times, paused, now)
+		if full && paused == nil {
+			r.Missed, r.Reason = len(times), reasonFull
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+// missing lists the slots of a kind up to now that nobody has recorded.
+func (j Planned) missing(kind string, p load.Planned, now time.Time) []time.Time {
+	s := j.schedule(kind)
 	if s == nil {
-		return false, nil
+		return nil
 	}
 	after := p.Since
 	if last := p.Last[kind]; last.After(after) {
 		after = last
 	}
-	times := slots(s, after, now)
-	if len(times) == 0 {
-		return false, nil
-	}
+	return slots(s, after, now)
+}
+
+// recording says which of the slots of a kind that became due are to be run, and why not the others.
+func (j Planned) recording(kind string, times []time.Time, paused *load.Pause, now time.Time) load.Recording {
 	r := load.Recording{Job: j.Name, Kind: kind, Times: times, Missed: len(times) - 1, Reason: reasonMissed}
 	switch {
-	case replaced:
-		r.Missed, r.Reason = len(times), reasonFull
+	case paused != nil:
+		r.Missed, r.Reason = len(times), paused.String()
 	case j.CatchUp == "all":
 		r.Missed, r.Reason = 0, ""
 	case j.CatchUp == "none":
@@ -108,8 +151,7 @@ func (e *Engine) record(ctx context.Context, j Planned, kind string, s *schedule
 		}
 		r.Reason = reasonUnwanted
 	}
-	_, err := e.Warehouse.Record(ctx, r)
-	return r.Missed < len(times), err
+	return r
 }
 
 // slots lists all slots between two instants, however many.
@@ -158,7 +200,8 @@ func (e *Engine) distribute(ctx context.Context, q *queue) error {
 	params := make([]river.InsertManyParams, len(waiting))
 	for i, s := range waiting {
 		params[i].Args = slotArgs{Job: s.Job, Of: s.Kind, Slot: s.At.UnixMicro(), After: s.After}
-		if offset := e.jobs[s.Job].Offset; offset > 0 {
+		j, _ := e.job(s.Job)
+		if offset := j.offset(s.Kind); offset > 0 {
 			opts := slotArgs{}.InsertOpts()
 			opts.ScheduledAt = s.At.Add(offset)
 			params[i].InsertOpts = &opts

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"syncd/extract"
@@ -35,6 +36,9 @@ func (r *Runner) Run(ctx context.Context, o load.Order, open Open, opt Options) 
 	}
 	rep := Report{RunDetail: load.RunDetail{RunRow: load.RunRow{Job: o.Job, Kind: o.Kind, Schema: o.Schema}}}
 	if opt.DryRun {
+		if err := r.Warehouse.Paused(ctx, o.Job, o.Source); err != nil {
+			return rep, err
+		}
 		return r.dryRun(ctx, o, open, opt, rep)
 	}
 	started := time.Now()
@@ -50,7 +54,7 @@ func (r *Runner) Run(ctx context.Context, o load.Order, open Open, opt Options) 
 	x.log.Info("run began", slog.String("kind", o.Kind))
 
 	work, cancel := context.WithCancelCause(ctx)
-	quiet := r.beat(work, run, cancel)
+	quiet := r.beat(work, run, x.asked, cancel)
 	err = x.work(work)
 	err = x.end(work, err)
 	cancel(nil)
@@ -64,9 +68,9 @@ func (r *Runner) Run(ctx context.Context, o load.Order, open Open, opt Options) 
 	return rep, err
 }
 
-// beat says every BeatEvery that the run is alive, and cuts it when its claim was taken. The func that it returns waits
-// for its goroutine, after ctx has ended.
-func (r *Runner) beat(ctx context.Context, run *load.Run, cut context.CancelCauseFunc) (wait func()) {
+// beat says every BeatEvery that the run is alive, and cuts it when its claim was taken. Where somebody asked for the run's end it
+// tells asked, and cuts the run if that is to be at once. The func that it returns waits for its goroutine, after ctx has ended.
+func (r *Runner) beat(ctx context.Context, run *load.Run, asked func(*load.CancelledError), cut context.CancelCauseFunc) (wait func()) {
 	every := r.BeatEvery
 	if every == 0 {
 		every = load.BeatEvery
@@ -83,10 +87,16 @@ func (r *Runner) beat(ctx context.Context, run *load.Run, cut context.CancelCaus
 			case <-tick.C:
 			}
 			err := run.Beat(ctx)
+			var cancelled *load.CancelledError
 			switch {
 			case errors.As(err, new(*load.StaleError)):
 				cut(err)
 				return
+			case errors.As(err, &cancelled):
+				asked(cancelled)
+				if cancelled.Now {
+					cut(err)
+				}
 			case err != nil && ctx.Err() == nil:
 				r.Log.Warn("beat failed", slog.Int64("run_id", run.ID()), slog.Any("error", err))
 			}
@@ -117,6 +127,19 @@ type execution struct {
 	source   *extract.Structure
 	proof    *extract.Proof
 	warnings []string
+
+	cancelled atomic.Pointer[load.CancelledError] // set from the beat's goroutine
+}
+
+// asked takes note that a person wants the run to end.
+func (x *execution) asked(e *load.CancelledError) {
+	if !x.cancelled.CompareAndSwap(nil, e) {
+		return
+	}
+	x.log.Info("run was cancelled, the batch in hand finishes", slog.String("by", e.By))
+	if x.opt.Asked != nil {
+		x.opt.Asked()
+	}
 }
 
 // work does all of the run but its ending. A source whose structure changes under the pull is asked to describe itself
@@ -283,6 +306,9 @@ func (x *execution) loaded(b *extract.Batch, rows int64) error {
 }
 
 func (x *execution) stopped() bool {
+	if x.cancelled.Load() != nil {
+		return true
+	}
 	select {
 	case <-x.opt.Stop: // a nil channel is never ready
 		return true
@@ -340,7 +366,11 @@ func (x *execution) conclude(ctx context.Context, err error) {
 	if errors.As(err, &known) {
 		e.Next = known.Next
 	}
+	asked := x.cancelled.Load()
 	switch {
+	case asked != nil && (errors.Is(err, ErrStopped) || ctx.Err() != nil):
+		e.State, e.By, e.Error = load.Cancelled, asked.By, ""
+		e.Reason = "cancelled by " + asked.By
 	case errors.Is(err, ErrStopped):
 		e.State, e.Reason, e.Error = load.Cancelled, ErrStopped.Error(), ""
 	case ctx.Err() != nil:

@@ -36,9 +36,15 @@ func (w *worker) Work(ctx context.Context, queued *river.Job[slotArgs]) error {
 	default:
 	}
 	slot := load.Slot{Job: queued.Args.Job, Kind: queued.Args.Of, At: time.UnixMicro(queued.Args.Slot).UTC()}
-	j, known := e.jobs[slot.Job]
+	j, known := e.job(slot.Job)
 	if !known {
-		return e.settled(e.Warehouse.Fail(ctx, slot, "no job of that name is configured"))
+		return e.leave(ctx, slot)
+	}
+	if j.schedule(slot.Kind) == nil {
+		return e.settled(e.Warehouse.Withhold(ctx, slot, reasonNever))
+	}
+	if err := e.Warehouse.Paused(ctx, j.Name, j.Source); err != nil {
+		return e.refused(ctx, j, slot, err)
 	}
 	admitted, err := e.admit(ctx, j, slot)
 	if admitted == nil {
@@ -58,13 +64,24 @@ func (w *worker) Work(ctx context.Context, queued *river.Job[slotArgs]) error {
 	return nil
 }
 
+// leave leaves a slot to the replicas that have its job in their file. Where none has, the planner ends it.
+func (e *Engine) leave(ctx context.Context, slot load.Slot) error {
+	if due, err := e.Warehouse.Due(ctx, slot); err == nil && !due {
+		return nil
+	}
+	return river.JobSnooze(lookAgain)
+}
+
 // refused says what becomes of a slot of which no run came.
 func (e *Engine) refused(ctx context.Context, j Planned, slot load.Slot, err error) error {
 	var busy *load.BusyError
 	var loading *load.LoadingError
+	var paused *load.PausedError
 	switch {
 	case errors.As(err, new(*load.SettledError)):
 		return nil
+	case errors.As(err, &paused):
+		return e.settled(e.Warehouse.Withhold(ctx, slot, paused.Pause.String()))
 	case errors.As(err, &loading):
 		return e.settled(e.Warehouse.Skip(ctx, slot, fmt.Sprintf("backfill %d (%s) makes the first load", loading.Backfill, loading.State)))
 	case errors.As(err, &busy):

@@ -34,6 +34,8 @@ var (
 	claimAdoptSQL string
 	//go:embed sql/claim_beat.sql
 	claimBeatSQL string
+	//go:embed sql/claim_listen.sql
+	claimListenSQL string
 	//go:embed sql/claim_epoch.sql
 	claimEpochSQL string
 	//go:embed sql/claim_release.sql
@@ -125,7 +127,7 @@ func loseRun(ctx context.Context, tx pgx.Tx, job, chunk string, run int64) error
 
 // giveBack makes due again what a lost run had: its slot, or its chunk.
 func giveBack(ctx context.Context, tx pgx.Tx, run int64, reason string) error {
-	if _, err := tx.Exec(ctx, slotAgainSQL, run, reason); err != nil {
+	if _, err := tx.Exec(ctx, slotLostSQL, run, reason, lostRuns); err != nil {
 		return err
 	}
 	return settleChunk(ctx, tx, run, Ending{State: LostState, Error: reason})
@@ -157,19 +159,25 @@ func (r *Run) outlived() bool { return r.generation != r.w.Generation() }
 
 // Beat says that the run is alive. While a batch of the run itself has the claim locked nothing is written and all is
 // well: the batch says so at its commit. Beat may be called while the run's goroutine works; a *StaleError means
-// that the run should stop.
+// that the run should stop, a *CancelledError that somebody asked for its end: it is answered by every beat from then on.
 func (r *Run) Beat(ctx context.Context) error {
-	tag, err := r.w.pool.Exec(ctx, claimBeatSQL, r.job, r.chunk, r.epoch)
-	if err != nil || tag.RowsAffected() > 0 {
+	var said int
+	asked := &CancelledError{RunID: r.id}
+	if err := r.w.pool.QueryRow(ctx, claimListenSQL, r.job, r.chunk, r.epoch, r.id).Scan(&said, &asked.By, &asked.Now); err != nil {
 		return fault("beat", err)
 	}
-	var epoch int64
-	var held bool
-	if err := r.w.pool.QueryRow(ctx, claimEpochSQL, r.job, r.chunk).Scan(&epoch, &held); err != nil {
-		return fault("beat", r.unclaimed(err))
+	if said == 0 {
+		var epoch int64
+		var held bool
+		if err := r.w.pool.QueryRow(ctx, claimEpochSQL, r.job, r.chunk).Scan(&epoch, &held); err != nil {
+			return fault("beat", r.unclaimed(err))
+		}
+		if epoch != r.epoch {
+			return &StaleError{Job: r.job, Chunk: r.chunk, Mine: r.epoch, Theirs: epoch}
+		}
 	}
-	if epoch != r.epoch {
-		return &StaleError{Job: r.job, Chunk: r.chunk, Mine: r.epoch, Theirs: epoch}
+	if asked.By != "" {
+		return asked
 	}
 	return nil
 }
@@ -209,7 +217,7 @@ func (w *Warehouse) Reap(ctx context.Context) ([]Lost, error) {
 	return lost, nil
 }
 
-// endStrays ends runs that hold no claim, as a restored ledger can have them.
+// endStrays ends runs that hold no claim, and frees slots that have no run, as a restored ledger can have them.
 func endStrays(ctx context.Context, tx pgx.Tx) error {
 	rows, err := tx.Query(ctx, runStraySQL)
 	if err != nil {
@@ -228,5 +236,6 @@ func endStrays(ctx context.Context, tx pgx.Tx) error {
 			return err
 		}
 	}
-	return nil
+	_, err = tx.Exec(ctx, slotStraySQL)
+	return err
 }

@@ -55,7 +55,7 @@ func fault(what string, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &known), errors.As(err, &stale), errors.As(err, &busy), errors.As(err, &settled), errors.As(err, &chunk):
+	case errors.As(err, &known), errors.As(err, &stale), errors.As(err, &busy), errors.As(err, &settled), errors.As(err, &chunk), errors.As(err, new(*PausedError)):
 		return err
 	case errors.Is(err, context.Canceled):
 		return &extract.Error{Kind: extract.KindPostgres, What: what, Cause: context.Canceled}

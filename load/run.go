@@ -106,7 +106,7 @@ const (
 
 // Begin takes the claim of (job, chunk) and writes the run's row, in one transaction. Whoever held the claim and fell
 // silent is lost from then on. Answers *BusyError where the holder is alive, *SettledError where the slot is not due
-// (another replica has it, or it has ended).
+// (another replica has it, or it has ended), *PausedError where the job or its source is paused.
 func (w *Warehouse) Begin(ctx context.Context, o Order) (*Run, error) {
 	r := &Run{w: w, job: o.Job, chunk: o.Chunk, schema: o.Schema, deletes: o.Deletes, drift: o.Drift, present: o.Present, byName: o.ByName, asIs: o.AsIs}
 	if o.Job == "" || o.Schema == "" || o.Kind == "" || o.Holder == "" {
@@ -115,6 +115,9 @@ func (w *Warehouse) Begin(ctx context.Context, o Order) (*Run, error) {
 	err := w.transact(ctx, "begin run of "+o.Job, func(tx pgx.Tx) error {
 		r.generation = w.Generation()
 		if adopted, err := r.adopt(ctx, tx); adopted || err != nil {
+			return err
+		}
+		if err := refusePaused(ctx, tx, o); err != nil {
 			return err
 		}
 		if err := refuseLoading(ctx, tx, o); err != nil {
@@ -207,9 +210,10 @@ type Ending struct {
 	Warnings  []string
 	Requests  int64
 	Bytes     int64
-	LogRows   int64 // rows that the upstream's own log keeps of the run
-	Again     bool  // of a failed run: its slot is due again, for its source is down and not the job at fault
-	Drift     int64 // rows that a full run found changed though nothing at the source had told of it
+	LogRows   int64  // rows that the upstream's own log keeps of the run
+	By        string // of a cancelled run: who asked for it; empty where its process was stopped, and its slot is due again
+	Again     bool   // of a failed run: its slot is due again, for its source is down and not the job at fault
+	Drift     int64  // rows that a full run found changed though nothing at the source had told of it
 }
 
 // TableRows is the number of live rows of one table.

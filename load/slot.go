@@ -27,8 +27,28 @@ var (
 	slotWaitingSQL string
 	//go:embed sql/job_spec.sql
 	jobSpecSQL string
+	//go:embed sql/slot_lost.sql
+	slotLostSQL string
+	//go:embed sql/slot_stray.sql
+	slotStraySQL string
+	//go:embed sql/slot_due.sql
+	slotDueSQL string
+	//go:embed sql/slot_orphan.sql
+	slotOrphanSQL string
 	//go:embed sql/job_planned.sql
 	jobPlannedSQL string
+	//go:embed sql/job_had.sql
+	jobHadSQL string
+)
+
+const (
+	// lostRuns is how many runs a slot may lose before it is the slot that kills its daemons.
+	lostRuns = 10
+	// recordedAtOnce is about how many slots are recorded in one transaction.
+	recordedAtOnce = 20_000
+	// hadEvery is how often a daemon says which jobs it has in its file, and goneFor how long a job must be in no daemon's.
+	hadEvery = 30 * time.Second
+	goneFor  = 15 * time.Minute
 )
 
 // Slot is an instant at which a job was due.
@@ -50,6 +70,7 @@ func (e *SettledError) Error() string {
 type Planned struct {
 	Since time.Time            // when the present schedule was first seen
 	Last  map[string]time.Time // last slot recorded, by kind
+	Open  map[string]bool      // kinds of which a slot waits or is run
 }
 
 // Seen makes a job known to the planner together with the text of its schedules; where that text changed, its slots
@@ -87,11 +108,15 @@ func (w *Warehouse) Planned(ctx context.Context, kinds []string) (map[string]Pla
 	var job, kind string
 	var since time.Time
 	var last *time.Time
-	_, err = pgx.ForEachRow(rows, []any{&job, &kind, &since, &last}, func() error {
+	var open bool
+	_, err = pgx.ForEachRow(rows, []any{&job, &kind, &since, &last, &open}, func() error {
 		p, ok := all[job]
 		if !ok {
-			p = Planned{Since: since, Last: map[string]time.Time{}}
+			p = Planned{Since: since, Last: map[string]time.Time{}, Open: map[string]bool{}}
 			all[job] = p
+		}
+		if open {
+			p.Open[kind] = true
 		}
 		if last != nil {
 			p.Last[kind] = *last
@@ -101,46 +126,128 @@ func (w *Warehouse) Planned(ctx context.Context, kinds []string) (map[string]Pla
 	return all, fault("read slots", err)
 }
 
-// Recording is what a planner records of one job: the instants at which it was due, in order.
+// Recording is what a planner records of one kind of slot of a job: the instants at which it was due, in order.
 type Recording struct {
 	Job, Kind string
 	Times     []time.Time
 	Missed    int    // so many of Times, from the first, are recorded as skipped
 	Reason    string // why, in words; where it is empty, slots that still wait are left to be run as well
+	// Before skips the slots that still wait and were due before it; where it is zero those before the last of Times, where that
+	// was new. Reason says why.
+	Before time.Time
 }
 
-// Record records slots, and skips those that still wait where a later one is recorded. Replicas may record the same
+// Record records slots, and skips those that still wait where a later one does their work. Replicas may record the same
 // ones at once. It answers with the number that nobody had recorded before.
-func (w *Warehouse) Record(ctx context.Context, r Recording) (int, error) {
-	fresh := 0
-	return fresh, w.transact(ctx, "record slots of "+r.Job, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, slotRecordSQL, r.Job, r.Kind, r.Times, r.Missed, r.Reason)
+func (w *Warehouse) Record(ctx context.Context, all ...Recording) (int, error) {
+	fresh, slots, first := 0, 0, 0
+	for i, r := range all {
+		if slots += len(r.Times); slots < recordedAtOnce && i < len(all)-1 {
+			continue
+		}
+		n, err := w.recordSome(ctx, all[first:i+1])
+		if err != nil {
+			return fresh, err
+		}
+		fresh, slots, first = fresh+n, 0, i+1
+	}
+	return fresh, nil
+}
+
+func (w *Warehouse) recordSome(ctx context.Context, some []Recording) (fresh int, err error) {
+	return fresh, w.transact(ctx, "record slots", func(tx pgx.Tx) error {
+		unknown, err := recordTimes(ctx, tx, some)
 		if err != nil {
 			return err
 		}
-		times, err := pgx.CollectRows(rows, pgx.RowTo[time.Time])
-		if fresh = len(times); err != nil || fresh == 0 || r.Reason == "" {
-			return err
+		fresh = 0
+		var jobs, kinds, reasons []string
+		var before []time.Time
+		for _, r := range some {
+			n := unknown[[2]string{r.Job, r.Kind}]
+			fresh += n
+			upto := r.Before
+			if upto.IsZero() && n > 0 {
+				upto = r.Times[len(r.Times)-1]
+			}
+			if r.Reason != "" && !upto.IsZero() {
+				jobs, kinds, before, reasons = append(jobs, r.Job), append(kinds, r.Kind), append(before, upto), append(reasons, r.Reason)
+			}
 		}
-		_, err = tx.Exec(ctx, slotPassSQL, r.Job, r.Kind, r.Times[len(r.Times)-1], r.Reason)
+		if len(jobs) == 0 {
+			return nil
+		}
+		_, err = tx.Exec(ctx, slotPassSQL, jobs, kinds, before, reasons)
 		return err
 	})
+}
+
+// recordTimes writes the slots down, and counts by job and kind those that nobody had.
+func recordTimes(ctx context.Context, tx pgx.Tx, some []Recording) (map[[2]string]int, error) {
+	var jobs, kinds, reasons []string
+	var times []time.Time
+	var skipped []bool
+	for _, r := range some {
+		for i, t := range r.Times {
+			jobs, kinds, times, skipped, reasons = append(jobs, r.Job), append(kinds, r.Kind), append(times, t), append(skipped, i < r.Missed), append(reasons, r.Reason)
+		}
+	}
+	unknown := map[[2]string]int{}
+	if len(times) == 0 {
+		return unknown, nil
+	}
+	rows, err := tx.Query(ctx, slotRecordSQL, jobs, kinds, times, skipped, reasons)
+	if err != nil {
+		return nil, err
+	}
+	var job, kind string
+	_, err = pgx.ForEachRow(rows, []any{&job, &kind}, func() error {
+		unknown[[2]string{job, kind}]++
+		return nil
+	})
+	return unknown, err
+}
+
+// Have says that this daemon has jobs in its file, and skips the slots of jobs that no daemon has any more; it answers with
+// their jobs.
+func (w *Warehouse) Have(ctx context.Context, jobs []string) (gone []string, err error) {
+	const what = "say which jobs there are"
+	if _, err := w.pool.Exec(ctx, jobHadSQL, jobs, hadEvery); err != nil {
+		return nil, fault(what, err)
+	}
+	rows, err := w.pool.Query(ctx, slotOrphanSQL, jobs, goneFor)
+	if err != nil {
+		return nil, fault(what, err)
+	}
+	gone, err = pgx.CollectRows(rows, pgx.RowTo[string])
+	return gone, fault(what, err)
 }
 
 // Skip settles a slot that no run will take, with the reason. It tells whether it did: a slot that is not due is left
 // alone, and one whose run was lost is always run again.
 func (w *Warehouse) Skip(ctx context.Context, s Slot, reason string) (bool, error) {
-	return w.closeSlot(ctx, s, "skipped", reason)
+	return w.closeSlot(ctx, s, "skipped", reason, false)
+}
+
+// Withhold is Skip where a person wants it: also a slot whose run was lost is skipped.
+func (w *Warehouse) Withhold(ctx context.Context, s Slot, reason string) (bool, error) {
+	return w.closeSlot(ctx, s, "skipped", reason, true)
 }
 
 // Fail settles a slot that no run could take, with the reason. A slot that is not due is left alone.
 func (w *Warehouse) Fail(ctx context.Context, s Slot, reason string) (bool, error) {
-	return w.closeSlot(ctx, s, "failed", reason)
+	return w.closeSlot(ctx, s, "failed", reason, true)
 }
 
-func (w *Warehouse) closeSlot(ctx context.Context, s Slot, state, reason string) (bool, error) {
-	tag, err := w.pool.Exec(ctx, slotCloseSQL, s.Job, s.Kind, s.At, state, reason)
+func (w *Warehouse) closeSlot(ctx context.Context, s Slot, state, reason string, lost bool) (bool, error) {
+	tag, err := w.pool.Exec(ctx, slotCloseSQL, s.Job, s.Kind, s.At, state, reason, lost)
 	return tag.RowsAffected() > 0, fault("settle slot of "+s.Job, err)
+}
+
+// Due reports whether a slot waits to be run.
+func (w *Warehouse) Due(ctx context.Context, s Slot) (due bool, err error) {
+	err = w.pool.QueryRow(ctx, slotDueSQL, s.Job, s.Kind, s.At).Scan(&due)
+	return due, fault("look for slot of "+s.Job, err)
 }
 
 // WaitingSlot is a due slot that nobody is about to run, with the last job of the queue that stood for it.
@@ -166,29 +273,29 @@ func startSlot(ctx context.Context, tx pgx.Tx, run int64, o Order) error {
 	return err
 }
 
-// settleSlot settles the slot of a run, if it has one: held is failed with reason held, cancelled is skipped, lost is
-// due again, and so is one whose run failed because its source is down.
+// settleSlot settles the slot of a run, if it has one: held is failed with reason held; cancelled is skipped where a person wanted it and
+// due again where the process was stopped; lost is due again, and so is one whose run failed because its source is down.
 func settleSlot(ctx context.Context, tx pgx.Tx, run int64, e Ending) error {
 	state, reason := string(e.State), e.Error
-	switch e.State {
-	case Held:
-		state, reason = "failed", "held"
-	case Cancelled:
-		state, reason = "skipped", "cancelled"
-		if e.Reason != "" {
-			reason = "cancelled: " + e.Reason
-		}
-	case LostState:
-		_, err := tx.Exec(ctx, slotAgainSQL, run, e.Reason)
+	again := func(reason string) error {
+		_, err := tx.Exec(ctx, slotAgainSQL, run, reason)
 		return err
-	case Failed:
-		if reason == "" {
-			reason = e.Reason
-		}
-		if e.Again {
-			_, err := tx.Exec(ctx, slotAgainSQL, run, reason)
-			return err
-		}
+	}
+	switch {
+	case e.State == Held:
+		state, reason = "failed", "held"
+	case e.State == Cancelled && e.By == "":
+		return again(fmt.Sprintf("run %d was stopped with its process: %s", run, e.Reason))
+	case e.State == Cancelled:
+		state, reason = "skipped", "cancelled by "+e.By
+	case e.State == LostState:
+		_, err := tx.Exec(ctx, slotLostSQL, run, e.Reason, lostRuns)
+		return err
+	case e.State == Failed && reason == "":
+		reason = e.Reason
+	}
+	if e.State == Failed && e.Again {
+		return again(reason)
 	}
 	_, err := tx.Exec(ctx, slotSettleSQL, run, state, reason)
 	return err

@@ -22,7 +22,8 @@ func TestSlotEndsAsItsRunDid(t *testing.T) {
 		{Ending{State: Failed, ErrorKind: extract.KindAuth, Error: "read token: refused"}, "failed read token: refused"},
 		{Ending{State: Failed, Verdict: Mismatch, Reason: "visit holds 3 rows of 4"}, "failed visit holds 3 rows of 4"},
 		{Ending{State: Held, ErrorKind: extract.KindHeld, Error: "brake"}, "failed held"},
-		{Ending{State: Cancelled, Reason: "stopped by a signal"}, "skipped cancelled: stopped by a signal"},
+		{Ending{State: Cancelled, Reason: "cancelled by ann@etl", By: "ann@etl"}, "skipped cancelled by ann@etl"},
+		{Ending{State: Cancelled, Reason: "stopped by a signal"}, "due run 6 was stopped with its process: stopped by a signal"},
 		{Ending{State: LostState, Reason: "gone"}, "due gone"},
 	} {
 		o := order()
@@ -127,7 +128,7 @@ func TestSlotsAreRecordedOnceAndMissedOnesAreSkippedWithAReason(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]Planned{"asthma": {Since: now, Last: map[string]time.Time{"sync": slotTime(3)}}}
+	want := map[string]Planned{"asthma": {Since: now, Last: map[string]time.Time{"sync": slotTime(3)}, Open: map[string]bool{"sync": true}}}
 	if diff := cmp.Diff(want, planned, cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) })); diff != "" {
 		t.Fatal(diff)
 	}

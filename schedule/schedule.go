@@ -29,6 +29,9 @@ const (
 	// horizons is how often the search is begun anew where the parser gives up after five years: 29 February is
 	// eight years away around 2100.
 	horizons = 3
+
+	// looked is how many slots are looked at to find the shortest time between two.
+	looked = 2_000
 )
 
 // Schedule is a parsed spec. It is immutable and safe for concurrent use.
@@ -131,6 +134,25 @@ func (s *Schedule) Slots(after, upto time.Time) []time.Time {
 		slots = append(slots, after)
 	}
 	return slots
+}
+
+// Shortest is the shortest time between two slots, by a wall clock without jumps.
+func (s *Schedule) Shortest() time.Duration {
+	if s.every > 0 {
+		return s.every
+	}
+	// Minutes and hours are the same on every day that is named, so that the shortest is found within some days that follow each other;
+	// five years hold what months and weekdays bring together.
+	shortest := mostEvery
+	last := s.wall.Next(time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC))
+	for range looked {
+		next := s.wall.Next(last)
+		if next.IsZero() || shortest == time.Minute {
+			break
+		}
+		shortest, last = min(shortest, next.Sub(last)), next
+	}
+	return shortest
 }
 
 func (s *Schedule) nextReading(reading time.Time) time.Time {

@@ -29,3 +29,41 @@ func TestWeeklyRunsSpreadOverSevenNightsAndLeaveTheSmallHours(t *testing.T) {
 		}
 	}
 }
+
+func TestOffsetsFollowFromTheNameAndFillTheSpread(t *testing.T) {
+	t.Parallel()
+	quarters := map[time.Duration]int{}
+	for i := range 400 {
+		name := fmt.Sprintf("job_%d", i)
+		o := Offset(name, time.Hour)
+		if o != Offset(name, time.Hour) || o < 0 || o >= time.Hour || o%time.Second != 0 {
+			t.Fatalf("%s starts %s after its slot", name, o)
+		}
+		quarters[o/(15*time.Minute)]++
+	}
+	for q := range time.Duration(4) {
+		if quarters[q] < 70 {
+			t.Errorf("%d of 400 jobs in quarter %d", quarters[q], q)
+		}
+	}
+	if o := Offset("job", 0); o != 0 {
+		t.Errorf("without a spread a job starts %s after its slot", o)
+	}
+}
+
+func TestShortestTimeBetweenTwoSlots(t *testing.T) {
+	t.Parallel()
+	for spec, want := range map[string]time.Duration{
+		"* * * * *": time.Minute, "@every 90s": 90 * time.Second, "@hourly": time.Hour, "15 2 * * *": 24 * time.Hour, "@weekly": 7 * 24 * time.Hour,
+		"0,50 0,23 * * *": 10 * time.Minute, "0 8-18/4 * * mon-fri": 4 * time.Hour, "0 0 1,31 * *": 24 * time.Hour, "59 23 28 2 *": 365 * 24 * time.Hour,
+		"0 22,3 * * *": 5 * time.Hour, "@yearly": 365 * 24 * time.Hour, "0 0 29 2 *": 366 * 24 * time.Hour,
+	} {
+		s, err := Parse(spec, time.UTC)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Shortest(); got != want {
+			t.Errorf("%s: %s, want %s", spec, got, want)
+		}
+	}
+}

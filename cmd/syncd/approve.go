@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"os/user"
 	"strconv"
 
@@ -38,10 +39,14 @@ func (c *cli) approveCommand() *cobra.Command {
 	}
 }
 
-// actor names who typed, for the audit.
+// actor names who typed, and where, for the audit: ann@etl1.
 func actor() string {
+	name, host := "unknown", "unknown"
 	if u, err := user.Current(); err == nil && u.Username != "" {
-		return u.Username
+		name = u.Username
 	}
-	return "unknown"
+	if h, err := os.Hostname(); err == nil && h != "" {
+		host = h
+	}
+	return name + "@" + host
 }

@@ -96,6 +96,7 @@ func (c *cli) root() *cobra.Command {
 		c.configCommand(), c.planCommand(), c.migrateCommand(), c.approveCommand(), c.usageCommand(), c.healthCommand(), c.demoCommand(), c.fakeCommand(),
 		c.redoxCommand(), c.tokenCommand(), c.watchCommand(), c.replayCommand(), c.rejectsCommand(), c.notifyCommand(), c.purgeCommand())
 	root.AddCommand(c.backfillCommand())
+	root.AddCommand(c.scheduleCommand(), c.pauseCommand(), c.resumeCommand(), c.cancelCommand())
 	return root
 }
 

@@ -239,7 +239,7 @@ func (w *watch) settledOnce(t *testing.T) {
 	for what, query := range map[string]string{
 		"runs still running":                      "SELECT count(*) FROM syncd.run WHERE state = 'running'",
 		"slots still running":                     "SELECT count(*) FROM syncd.slot WHERE state = 'running'",
-		"slots that two runs settled":             "SELECT count(*) FROM (SELECT FROM syncd.run WHERE state <> 'lost' GROUP BY job, kind, slot_at HAVING count(*) > 1) AS s",
+		"slots that two runs settled":             "SELECT count(*) FROM (SELECT FROM syncd.run WHERE state NOT IN ('lost', 'cancelled') GROUP BY job, kind, slot_at HAVING count(*) > 1) AS s",
 		"runs without a slot":                     "SELECT count(*) FROM syncd.run AS r LEFT JOIN syncd.slot AS s USING (job, kind, slot_at) WHERE s.job IS NULL",
 		"slots that succeeded without their run":  "SELECT count(*) FROM syncd.slot AS s LEFT JOIN syncd.run AS r USING (run_id) WHERE s.state = 'succeeded' AND r.state IS DISTINCT FROM 'succeeded'",
 		"runs that succeeded without their slot":  "SELECT count(*) FROM syncd.run AS r JOIN syncd.slot AS s USING (job, kind, slot_at) WHERE r.state = 'succeeded' AND (s.state, s.run_id) IS DISTINCT FROM ('succeeded', r.run_id)",

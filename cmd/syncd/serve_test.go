@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -70,11 +71,22 @@ func TestFirstSignalEndsServeAfterTheBatchInHand(t *testing.T) {
 	release()
 	s.exits(t, exitDone)
 	w.settledOnce(t)
-	if got := scalar(t, w.database, "SELECT state || ' ' || reason FROM syncd.slot ORDER BY slot_at LIMIT 1"); got != "skipped cancelled: stopped between two batches" {
+	const stopped = "SELECT slot_at FROM syncd.run WHERE state = 'cancelled' ORDER BY run_id LIMIT 1"
+	if got := scalar(t, w.database, "SELECT state || ' ' || reason FROM syncd.slot WHERE slot_at = ("+stopped+")"); !strings.HasPrefix(got, "due run 1 was stopped with its process: stopped between") {
 		t.Errorf("slot: %s", got)
 	}
 	if n := scalar(t, w.database, "SELECT count(*) FROM syncd.batch"); n == "0" {
 		t.Error("the batch in hand was not committed")
+	}
+	// The next start finishes that night before it waits for another.
+	statement(t, w.database, "UPDATE syncd.slot SET state = 'skipped', reason = 'of no matter here' WHERE state = 'due' AND slot_at <> ("+stopped+")")
+	second := w.serve(t, "schedule = \"@yearly\"")
+	second.ended(t, "crash")
+	second.signal(t, syscall.SIGTERM)
+	second.exits(t, exitDone)
+	w.settledOnce(t)
+	if got := scalar(t, w.database, "SELECT string_agg(state, ', ' ORDER BY run_id) FROM syncd.run WHERE slot_at = ("+stopped+")"); got != "cancelled, succeeded" {
+		t.Errorf("runs of the slot: %s", got)
 	}
 }
 
@@ -90,7 +102,7 @@ func TestSecondSignalCutsServe(t *testing.T) {
 	s.signal(t, syscall.SIGTERM)
 	s.exits(t, exitDone)
 	w.settledOnce(t)
-	if got := scalar(t, w.database, "SELECT state || ' ' || reason FROM syncd.slot ORDER BY slot_at LIMIT 1"); got != "skipped cancelled: cut: interrupted by a signal" {
+	if got := scalar(t, w.database, "SELECT state || ' ' || reason FROM syncd.slot ORDER BY slot_at LIMIT 1"); got != "due run 1 was stopped with its process: cut: interrupted by a signal" {
 		t.Errorf("slot: %s", got)
 	}
 }
@@ -130,6 +142,41 @@ func TestKilledServeRunsItsSlotAgainAndDoublesNothing(t *testing.T) {
 	}
 	if got, want := digest(t, w.database), digest(t, clean.database); got != want {
 		t.Errorf("the warehouse differs from that of one clean run:\n%s\n--\n%s", got, want)
+	}
+}
+
+// A machine that is suspended and wakes: its run was given to another, what it still sends is refused, and it works on.
+func TestSuspendedServeLosesItsRunToAnotherAndGoesOn(t *testing.T) {
+	t.Parallel()
+	w := newWatch(t, pgtest.New(t))
+	asked, release := w.holdPull()
+	defer release()
+	first := w.serve(t)
+	<-asked
+	first.signal(t, syscall.SIGSTOP)
+	release()
+	const suspended = "SELECT slot_at FROM syncd.run ORDER BY run_id LIMIT 1"
+	// As 90 seconds of suspension would have it.
+	statement(t, w.database, "UPDATE syncd.claim SET beat_at = beat_at - interval '90 s'")
+	statement(t, w.database, "UPDATE syncd.river_job SET attempted_at = attempted_at - interval '90 s' WHERE state = 'running'")
+	second := w.serve(t)
+	for scalar(t, w.database, "SELECT count(*) FROM syncd.run WHERE state = 'succeeded' AND slot_at = ("+suspended+")") == "0" {
+		second.ended(t, "crash")
+	}
+	first.signal(t, syscall.SIGCONT)
+	if l := first.ended(t, "crash"); l.RunID != 1 || l.State != "lost" {
+		t.Errorf("the suspended run ended: %s", l.raw)
+	}
+	second.signal(t, syscall.SIGTERM)
+	second.exits(t, exitDone)
+	if l := first.ended(t, "crash"); l.State != "succeeded" || l.Verdict != "proven" {
+		t.Errorf("after its suspension the daemon's run: %s", l.raw)
+	}
+	first.signal(t, syscall.SIGTERM)
+	first.exits(t, exitDone)
+	w.settledOnce(t)
+	if got := scalar(t, w.database, "SELECT string_agg(state, ', ' ORDER BY run_id) FROM syncd.run WHERE slot_at = ("+suspended+")"); got != "lost, succeeded" {
+		t.Errorf("runs of the slot: %s", got)
 	}
 }
 

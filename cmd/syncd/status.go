@@ -32,7 +32,11 @@ func (c *cli) statusCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return c.status(cfg, jobs, down, c.receiverStatuses(cfg, facts))
+				pauses, err := w.Pauses(c.ctx)
+				if err != nil {
+					return err
+				}
+				return c.status(cfg, jobs, down, pauses, c.receiverStatuses(cfg, facts))
 			})
 		},
 	})
@@ -45,9 +49,11 @@ type jobStatus struct {
 	Retired bool `json:"retired"` // the ledger knows the job, jobs.toml does not
 	// Waiting says what a due slot of the job waits for: its server to come back.
 	Waiting string `json:"waiting,omitempty"`
+	// Paused says who paused the job, or its source.
+	Paused *load.Pause `json:"paused,omitempty"`
 }
 
-func (c *cli) status(cfg *config.Config, known []load.Job, down []load.Outage, receivers []receiverStatus) error {
+func (c *cli) status(cfg *config.Config, known []load.Job, down []load.Outage, pauses []load.Pause, receivers []receiverStatus) error {
 	g := &grid{head: []string{"job", "schema", "state", "verdict", "fresh", "rows", "rejects", "next", "note"}}
 	byName := map[string]load.Job{}
 	for _, j := range known {
@@ -69,7 +75,11 @@ func (c *cli) status(cfg *config.Config, known []load.Job, down []load.Outage, r
 	}
 	for i := range lines {
 		lines[i].Waiting = waiting(lines[i].Job, down)
+		lines[i].Paused = load.PausedOf(pauses, lines[i].Job.Job, lines[i].Source)
 		g.add(c.statusCells(lines[i])...)
+	}
+	for i := range receivers {
+		receivers[i].Paused = load.PausedOf(pauses, "", stream{of: &config.Receiver{Name: receivers[i].Name}}.source())
 	}
 	return c.printStatus(g, lines, receivers)
 }
@@ -150,6 +160,9 @@ func (c *cli) statusCells(l jobStatus) []string {
 	}
 	if l.Waiting != "" {
 		notes = append([]string{"waiting: " + l.Waiting}, notes...)
+	}
+	if l.Paused != nil {
+		notes = append([]string{l.Paused.Subject + " " + l.Paused.String()}, notes...)
 	}
 	if l.Retired {
 		state = "retired"

@@ -26,6 +26,7 @@ type receiverStatus struct {
 	Faults     []string         `json:"misconfigured,omitempty"` // why it answers 503
 	Retired    bool             `json:"retired"`                 // the ledger knows the receiver, jobs.toml does not
 	TestFailed *load.LastRun    `json:"test_drain_failed,omitempty"`
+	Paused     *load.Pause      `json:"paused,omitempty"` // what is pushed is kept, and waits
 }
 
 // tokenStatus is how often a verification token of jobs.toml was used.
@@ -148,6 +149,9 @@ func (c *cli) receiverGrid(all []receiverStatus) *grid {
 
 func (c *cli) receiverNotes(s receiverStatus) []string {
 	var notes []string
+	if s.Paused != nil {
+		notes = append(notes, s.Paused.Subject+" "+s.Paused.String())
+	}
 	if s.Retired {
 		notes = append(notes, "not in "+c.config+" any more")
 	}

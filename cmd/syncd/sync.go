@@ -126,9 +126,16 @@ func (r *syncRun) open(j *config.Job) job.Open {
 
 func (r *syncRun) tellFailure(name string, report job.Report, err error) {
 	var busy *load.BusyError
+	var paused *load.PausedError
 	switch {
 	case errors.As(err, &busy):
 		fmt.Fprintf(r.Stderr, "syncd: %s: refused: %v\n", name, err)
+		return
+	case errors.As(err, &paused):
+		fmt.Fprintf(r.Stderr, "syncd: %s: refused: %s is %s\n  next: syncd resume %s\n", name, paused.Pause.Subject, &paused.Pause, paused.Pause.Subject)
+		return
+	case report.State == load.Cancelled && report.Reason != "":
+		fmt.Fprintf(r.Stderr, "syncd: %s: %s; what was loaded stays, the next run goes on\n", name, report.Reason)
 		return
 	case errors.Is(err, job.ErrStopped), report.State == load.Cancelled:
 		fmt.Fprintf(r.Stderr, "syncd: %s: stopped; what was loaded stays, the next run goes on\n", name)

@@ -139,6 +139,7 @@ func (l *loader) checkKeys(c *Config, j *Job) {
 	}
 	l.checkFull(c, j)
 	l.checkKept(j.set, "deleted_retention")
+	l.checkSpread(j)
 	if n := j.set["schema"]; n != nil && n.kind == textKind {
 		if reason := badName(j.Schema); reason != "" {
 			l.add(n.problem("%s", reason))
@@ -171,16 +172,40 @@ func (l *loader) checkOptions(j *Job, check func() (key, reason string)) {
 	}
 }
 
+// weekly is the value of full that leaves the choice of the time to the job's name.
+const weekly = "weekly"
+
+// checkSpread sees to it that a job starts before its next slot is due: it would be passed over for ever.
+func (l *loader) checkSpread(j *Job) {
+	n := j.set["spread"]
+	if n == nil || n.refused || j.Spread == 0 {
+		return
+	}
+	fulls := j.Fulls
+	if j.Weekly() {
+		fulls = nil
+	}
+	for i, slots := range []*schedule.Schedule{j.Slots, fulls} {
+		if slots == nil {
+			continue
+		}
+		if shortest := slots.Shortest(); j.Spread >= shortest {
+			key := []string{"schedule", "full"}[i]
+			l.add(n.problem("must be shorter than the %s between two slots of %s = %q", shortDuration(shortest), key, slots.Spec()))
+		}
+	}
+}
+
 // checkFull finds when full runs are due.
 func (l *loader) checkFull(c *Config, j *Job) {
 	n, spec := j.set["full"], j.Full
 	if n == nil && j.set["schedule"] != nil {
-		spec = "weekly"
+		spec = weekly
 	}
 	switch spec {
 	case "", "never":
 		return
-	case "weekly":
+	case weekly:
 		spec = schedule.Weekly(j.Name)
 	}
 	slots, err := schedule.Parse(spec, c.Zone, l.schedules...)

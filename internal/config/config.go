@@ -98,6 +98,9 @@ type Job struct {
 	FreshWithin      time.Duration `toml:"fresh_within" otherwise:"no bound" doc:"How old the last good run may be before status calls the job stale: 26h."`
 	DeletedRetention string        `toml:"deleted_retention" otherwise:"deleted of [retention]" doc:"How long rows that were moved out stay in the schema of that name with _deleted at its end: 90d, 3y, or forever."`
 	LegalHold        bool          `toml:"legal_hold" default:"false" doc:"true: nothing of this job is removed because its time is over. A purge still removes a person."`
+	CatchUp          string        `toml:"catch_up" default:"latest" oneof:"latest,all,none" doc:"What becomes of slots that came due while no daemon ran, or that still wait when the next one is due. latest: the last of them is run. all: each is run. none: they are skipped."`
+	Overlap          string        `toml:"overlap" default:"skip" oneof:"skip,queue" doc:"What becomes of a slot that finds a run of its job at work. skip: it is skipped. queue: it is run afterwards. A full run always waits its turn, and does the work of the slots of schedule that come due meanwhile."`
+	Spread           time.Duration `toml:"spread" otherwise:"none: the jobs of a slot start together" doc:"Over how long the jobs of one slot start: each at an offset that follows from its name, the same on all machines. Shorter than the time between two slots. A weekly full run has a time of its own."`
 	RetryFor         time.Duration `toml:"retry_for" default:"6h" doc:"How long a slot waits for a server that is down, from when it was due or the server went down, whichever came later, before it fails."`
 
 	Project Project        `toml:"-"` // keys of a job of redcap.NAME
@@ -144,6 +147,22 @@ func (j *Job) NamesSchema() bool { return j.set["schema"] != nil }
 
 // TokenFolder returns the folder that holds the tokens of the server's jobs, each under the job's name; empty where there is none.
 func (s *Server) TokenFolder() string { return s.tokens }
+
+// Offset is how long after a slot of its schedule the job starts.
+func (j *Job) Offset() time.Duration { return schedule.Offset(j.Name, j.Spread) }
+
+// FullOffset is how long after a slot of its full runs the job starts: a weekly one is spread over the nights already.
+func (j *Job) FullOffset() time.Duration {
+	if j.Weekly() {
+		return 0
+	}
+	return j.Offset()
+}
+
+// Weekly reports whether full runs are due once a week at a time that follows from the job's name.
+func (j *Job) Weekly() bool {
+	return j.Full == weekly || j.Full == "" && j.set["full"] == nil
+}
 
 // Place returns file:line where the job is named.
 func (j *Job) Place() string { return j.node.at.String() }

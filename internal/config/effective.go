@@ -29,6 +29,9 @@ func (c *Config) Effective(name string) ([]Setting, error) {
 		}
 		family, server, _ := strings.Cut(j.Source, ".")
 		all = list(nil, "", "", j.keys(family), j.set)
+		if j.Spread > 0 {
+			all = append(all, Setting{Key: "offset", Value: shortDuration(j.Offset()), From: "the job's name, within spread"})
+		}
 		if j.Campus != nil {
 			all = list(all, join(family, server)+".", "", j.Campus, j.Campus.set)
 		} else {

@@ -1,8 +1,8 @@
--- Records instants at which a job was due, the first $4 of them as skipped with a reason; answers with those that
--- nobody had recorded. Locks: the rows it inserts. Idempotent, also between replicas.
+-- Records instants at which jobs were due, those with a reason as skipped; answers with those that nobody had recorded.
+-- Locks: the rows it inserts, in their order. Idempotent, also between replicas.
 INSERT INTO syncd.slot (job, kind, slot_at, state, reason, ended_at)
-SELECT $1, $2, t, CASE WHEN n <= $4 THEN 'skipped' ELSE 'due' END, CASE WHEN n <= $4 THEN $5 END,
-       CASE WHEN n <= $4 THEN clock_timestamp() END
-FROM unnest($3::timestamptz[]) WITH ORDINALITY AS u (t, n)
+SELECT job, kind, slot_at, CASE WHEN skipped THEN 'skipped' ELSE 'due' END, CASE WHEN skipped THEN reason END,
+       CASE WHEN skipped THEN clock_timestamp() END
+FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::boolean[], $5::text[]) AS u (job, kind, slot_at, skipped, reason)
 ON CONFLICT DO NOTHING
-RETURNING slot_at
+RETURNING job, kind
