@@ -68,9 +68,3 @@ func fault(what string, err error) error {
 	}
 	return &extract.Error{Kind: extract.KindPostgres, What: what, Cause: refusal}
 }
-
-// violates reports whether err is a violation of a constraint.
-func violates(err error, constraint string) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.ConstraintName == constraint
-}

@@ -75,15 +75,19 @@ func settleSchema(ctx context.Context, tx pgx.Tx, o *Order) error {
 	if err := keptSchema(ctx, tx, o); err != nil {
 		return err
 	}
+	return freeSchema(ctx, tx, o.Job, o.Schema, o.Present)
+}
+
+func freeSchema(ctx context.Context, tx pgx.Tx, job, schema string, present []string) error {
 	var holder string
 	var vanished bool
-	switch err := tx.QueryRow(ctx, jobHolderSQL, o.Schema, o.Job, o.Present).Scan(&holder, &vanished); {
+	switch err := tx.QueryRow(ctx, jobHolderSQL, schema, job, present).Scan(&holder, &vanished); {
 	case errors.Is(err, pgx.ErrNoRows):
 		return nil
 	case err != nil:
 		return err
 	case !vanished:
-		e := extract.Errorf(extract.KindConfig, "begin run of "+o.Job, "schema %s is written by another job, %s", o.Schema, holder)
+		e := extract.Errorf(extract.KindConfig, "begin run of "+job, "schema %s is written by another job, %s", schema, holder)
 		e.Next = "give the job a schema of its own: schema = \"...\" in its block"
 		return e
 	}
@@ -134,6 +138,9 @@ func (r *Run) takeOver(ctx context.Context, tx pgx.Tx, id extract.Identity, apar
 	var spec *string
 	var since *time.Time
 	if err := tx.QueryRow(ctx, jobDropSQL, r.job).Scan(&source, &spec, &since); err != nil {
+		return "", err
+	}
+	if err := freeSchema(ctx, tx, before, schema, r.present); err != nil {
 		return "", err
 	}
 	if _, err := tx.Exec(ctx, jobRenameSQL, before, r.job, source, spec, since); err != nil {
