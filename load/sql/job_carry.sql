@@ -6,6 +6,12 @@ WITH marks AS (UPDATE syncd.mark SET job = $2 WHERE job = $1),
      rejects AS (UPDATE syncd.reject SET job = $2 WHERE job = $1),
      held AS (UPDATE syncd.held SET job = $2 WHERE job = $1),
      tables AS (UPDATE syncd.table_def SET job = $2 WHERE job = $1),
+     backfills AS (UPDATE syncd.backfill AS b SET job = $2
+                   WHERE b.job = $1 AND (b.state IN ('succeeded', 'cancelled')
+                      OR NOT EXISTS (SELECT FROM syncd.backfill AS o WHERE o.job = $2 AND o.state NOT IN ('succeeded', 'cancelled')))),
+     beside AS (UPDATE syncd.backfill AS b SET state = 'cancelled', ended_at = clock_timestamp(), reason = 'the job is called ' || $2 || ' now, which has a backfill of its own'
+                WHERE b.job = $1 AND b.state NOT IN ('succeeded', 'cancelled')
+                  AND EXISTS (SELECT FROM syncd.backfill AS o WHERE o.job = $2 AND o.state NOT IN ('succeeded', 'cancelled'))),
      slots AS (UPDATE syncd.slot AS s SET job = $2
                WHERE s.job = $1 AND NOT EXISTS (SELECT FROM syncd.slot AS o WHERE (o.job, o.kind, o.slot_at) = ($2, s.kind, s.slot_at))),
      pauses AS (UPDATE syncd.pause AS p SET subject = $2
