@@ -28,8 +28,6 @@ var (
 	purgeMarksSQL string
 	//go:embed sql/purge_chunks.sql
 	purgeChunksSQL string
-	//go:embed sql/purge_has_chunks.sql
-	purgeHasChunksSQL string
 )
 
 // PurgeRecord erases a record of a job under all names that it ever had. persons says which columns of the job's tables name records.
@@ -247,16 +245,13 @@ func (r *recordPurge) eraseLedger(ctx context.Context) error {
 		{"record_rename", purgeRenameRowsSQL, []any{r.Schema, r.all}},
 		{"held", purgeHeldSQL, []any{r.Job, hashes}},
 		{"mark", purgeMarksSQL, []any{r.Job, r.all}},
+		{"backfill_chunk", purgeChunksSQL, []any{r.Job, r.all}},
 	} {
 		if err := r.exec(ctx, "syncd", s.table, s.sql, s.args...); err != nil {
 			return err
 		}
 	}
-	var chunks bool
-	if err := r.tx.QueryRow(ctx, purgeHasChunksSQL).Scan(&chunks); err != nil || !chunks {
-		return err
-	}
-	return r.exec(ctx, "syncd", "backfill_chunk", purgeChunksSQL, r.Job, r.all)
+	return nil
 }
 
 // errNothing says that there is nothing to purge.

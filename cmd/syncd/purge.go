@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -55,9 +54,9 @@ func (c *cli) purgeCommand() *cobra.Command {
 }
 
 func (c *cli) purge(o purging) error {
-	stdin := bufio.NewReader(c.Stdin)
+	ask := c.dialog(c.ctx, o.yes)
 	if o.subject == "-" {
-		line, err := stdin.ReadString('\n')
+		line, err := ask.read(true)
 		if err != nil && line == "" {
 			return usage("--subject -: nothing came from standard input")
 		}
@@ -91,9 +90,8 @@ func (c *cli) purge(o purging) error {
 			if err := p.tell(c.Stderr, "will be deleted, for good", counted); err != nil {
 				return err
 			}
-			fmt.Fprintf(c.Stderr, "type yes to go on: ")
-			if answer, _ := stdin.ReadString('\n'); strings.TrimSpace(answer) != "yes" {
-				return &exitError{exitRefused, errors.New("nothing was deleted")}
+			if sure, err := ask.agree("delete it"); err != nil || !sure {
+				return errors.Join(err, &exitError{exitRefused, errors.New("nothing was deleted")})
 			}
 		}
 		done, err := p.run(do, false)

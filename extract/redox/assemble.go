@@ -151,7 +151,7 @@ func (g *group) decode(d *extract.Delivery) (extract.Outcome, string) {
 		m.source, m.event, m.facility = meta.get("Source", "ID").str(), meta.get("EventType").str(), meta.get("FacilityCode")
 	}
 	defer func() { g.people, g.source = m.people, m.source }()
-	if g.asked || g.blocked.Any() { // also of what there are no tables for
+	if g.watches() { // also of what there are no tables for
 		m.named(root, "")
 	}
 	name := modelName(root)

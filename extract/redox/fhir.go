@@ -70,7 +70,9 @@ func (b *fhirBundle) read() {
 			continue
 		}
 		b.anchor(e)
-		b.concerns(e)
+		if b.m.group.watches() {
+			b.concerns(e)
+		}
 		key := [3]string{e.kind, e.system, e.value}
 		if before := last[key]; before != nil {
 			before.again = true

@@ -17,7 +17,6 @@ var patientAlias = newEntity(tableSpec{
 
 // retire puts an alias for each identifier that a merge retires. One that stands for the survivor as well is not retired.
 func (m *message) retire(previous, into []identifierOf) {
-	m.concerns(append(slices.Clone(previous), into...))
 	survivor, old := m.anchor(into), m.anchor(previous)
 	if survivor.id == "" {
 		return

@@ -52,7 +52,6 @@ func (m *message) anchor(all []identifierOf) identifierOf {
 // identify puts the identifiers of a patient and returns the anchor; both of its texts are empty where there is none.
 func (m *message) identify(patient *node) identifierOf {
 	list := patient.get("Identifiers")
-	m.concerns(identifiers(list))
 	anchor := m.anchor(identifiers(list))
 	if anchor.id == "" {
 		return anchor

@@ -90,7 +90,6 @@ func decodePatientAdmin(m *message) {
 	} else {
 		m.begin("Meta.CanceledEvent", "Patient") // a visit that comes all the same is kept beside the patient
 	}
-	m.concerns(append(identifiers(p.get("Identifiers")), identifiers(p.get("PreviousIdentifiers"))...))
 	anchor := m.anchor(identifiers(p.get("Identifiers")))
 	who := []also{set("patient_id_type", anchor.kind), set("patient_id", anchor.id)}
 	m.put(thing{of: visitEvent, key: []string{m.source, m.Key}, also: append(slices.Clip(who), eventColumns(m, v, canceled)...)})

@@ -6,6 +6,9 @@ import (
 	"syncd/extract"
 )
 
+// watches reports whether anybody asks whom messages are about. Otherwise nobody looks: it costs time.
+func (g *group) watches() bool { return g.asked || g.blocked.Any() }
+
 // concerns notes that the message is about somebody who has these identifiers.
 func (m *message) concerns(person []identifierOf) {
 	if len(person) > 0 {
