@@ -159,7 +159,7 @@ func TestAPatientIsGoneFromTheWholeDatabaseAndStaysOut(t *testing.T) {
 	s.must(err)
 	s.write("jobs.toml", strings.Replace(string(text), "file:"+filepath.Join(filepath.Dir(w.cli.config), "url"), "file:"+filepath.Join(dir, "database"), 1))
 	s.write("database", restored)
-	if n := s.reapply(); n != 1 {
+	if n := s.doctor(); n != 1 {
 		t.Errorf("%d people were purged again", n)
 	}
 	for _, found := range shows(c, dump(t, restored)) {

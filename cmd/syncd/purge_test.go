@@ -14,6 +14,7 @@ import (
 
 	fake "syncd/internal/fake/redcap"
 	"syncd/internal/pgtest"
+	"syncd/migrations"
 )
 
 // dump is everything that a database holds, as its own program writes it.
@@ -28,7 +29,7 @@ func dump(t *testing.T, database string) []byte {
 		tool = filepath.Join(bin, "pg_dump")
 	}
 	var said bytes.Buffer
-	cmd := exec.Command(tool, "--dbname", database)
+	cmd := exec.Command(tool, "--dbname", pgtest.Super(database))
 	cmd.Stderr = &said
 	out, err := cmd.Output()
 	if err != nil {
@@ -52,7 +53,6 @@ type purgeScene struct {
 	project  *fake.Project
 	database string
 	dir      string
-	said     bytes.Buffer
 	ahead    atomic.Int64 // of the server's clock, in minutes
 }
 
@@ -201,7 +201,8 @@ func TestAPersonOfAProjectIsGoneFromTheWholeDatabaseAndStaysOut(t *testing.T) {
 	}
 	s.write("database", restored)
 	s.database = restored
-	if n := s.reapply(); n != 1 {
+	s.run(exitRefused, "sync", "ward")
+	if n := s.doctor(); n != 1 {
 		t.Errorf("%d people were purged again", n)
 	}
 	for _, found := range shows(s.c, dump(t, restored)) {
@@ -212,7 +213,7 @@ func TestAPersonOfAProjectIsGoneFromTheWholeDatabaseAndStaysOut(t *testing.T) {
 	for _, found := range shows(s.c, dump(t, restored)) {
 		t.Errorf("after a run on the restored database: %s", found)
 	}
-	if n := s.reapply(); n != 0 {
+	if n := s.doctor(); n != 0 {
 		t.Errorf("%d people were purged a third time", n)
 	}
 }
@@ -257,27 +258,25 @@ func (s *purgeScene) restore(text []byte) string {
 	if found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/psql"); len(found) > 0 {
 		psql = found[len(found)-1]
 	}
-	cmd := exec.Command(psql, "--dbname", database, "--quiet", "--set", "ON_ERROR_STOP=1")
+	cmd := exec.Command(psql, "--dbname", pgtest.Super(database), "--quiet", "--set", "ON_ERROR_STOP=1")
 	cmd.Stdin = bytes.NewReader(text)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		s.t.Fatalf("psql: %v\n%s", err, out)
 	}
-	return database
+	return pgtest.As(database, migrations.RoleApp)
 }
 
-// reapply does what doctor --after-restore does about purges.
-func (s *purgeScene) reapply() int {
+// doctor settles a restored database, and returns how many people were purged again.
+func (s *purgeScene) doctor() (n int) {
 	s.t.Helper()
-	c := &cli{Main: &Main{Now: time.Now, Stdout: &s.said, Stderr: &s.said}, ctx: s.t.Context(), config: filepath.Join(s.dir, "jobs.toml"), logFormat: "text"}
-	cfg, err := c.load()
-	s.must(err)
-	log, err := c.logger(0)
-	s.must(err)
-	w, end, err := c.warehouseOf(s.t.Context(), cfg, log, 0)
-	s.must(err)
-	n, err := c.reapplyPurges(s.t.Context(), cfg, w)
-	s.must(err)
-	s.must(end())
+	said := s.run(exitDone, "doctor", "--after-restore")
+	if found := shows(s.c, []byte(said)); len(found) > 0 {
+		s.t.Errorf("it shows %v", found)
+	}
+	_, said, _ = strings.Cut(said, "are lost, ")
+	if _, err := fmt.Sscan(said, &n); err != nil {
+		s.t.Fatalf("%q: %v", said, err)
+	}
 	return n
 }
 
