@@ -65,8 +65,6 @@ const (
 	gap = 15 * time.Minute
 	// daily is the least time between two messages about the same subject.
 	daily = 24 * time.Hour
-	// overdue is after how long something is told again although messages about others of its cause keep coming.
-	overdue = 48 * time.Hour
 	// catchUp is for how long after an outage nothing new is told of jobs that still have a slot to run.
 	catchUp = time.Hour
 	// before is how long before a source is found to be down its jobs may fail for it.

@@ -107,6 +107,7 @@ func (d *decision) tell(cause Cause) error {
 	}
 	m := cause.manner()
 	due := d.settled(fresh, func(n load.Notice) time.Time { return n.Noticed }) && d.now.Sub(told) >= m.gap
+	// What lasts is told in one message a day; though messages about others keep coming, not later than a day after that.
 	if len(again) > 0 && (m.repeat == 0 || d.now.Sub(told) >= m.repeat || d.now.Sub(oldest) >= m.repeat+daily) {
 		due = true
 	}
