@@ -63,6 +63,8 @@ type Structure struct {
 	Renames []Rename
 	// RenameID tells this list from another: values are renamed once for an ID, however often the run is tried.
 	RenameID string
+	// AccessEnds is when the account ends by which the source is read; zero where that is not known.
+	AccessEnds time.Time
 	// Warnings are for the operator: what was left out and why (a right that the token lacks). No values.
 	Warnings []string
 }

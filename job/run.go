@@ -216,6 +216,9 @@ func (x *execution) attempt(ctx context.Context) error {
 	if x.source, err = src.Describe(ctx, blind); err != nil {
 		return err
 	}
+	if err := x.w.SeeAccount(ctx, x.order.Job, x.source.AccessEnds); err != nil {
+		return err
+	}
 	if err := x.agree(ctx); err != nil {
 		return err
 	}

@@ -203,6 +203,24 @@ func (d Decision) write(ctx context.Context, tx pgx.Tx, now time.Time) error {
 	return tx.SendBatch(ctx, b).Close()
 }
 
+// AccountSeen is the cause of sightings of accounts that end.
+const AccountSeen = "account_expiring"
+
+// accountFor is how long it counts when an account ends, where no run sees it again.
+const accountFor = 8 * 24 * time.Hour
+
+// SeeAccount writes down when the account ends by which a job reads its source. A zero instant is not known, and nothing is written.
+func (w *Warehouse) SeeAccount(ctx context.Context, job string, ends time.Time) error {
+	if ends.IsZero() {
+		return nil
+	}
+	now, err := w.Now(ctx)
+	if err != nil {
+		return err
+	}
+	return w.See(ctx, "", accountFor, []Sighting{{Cause: AccountSeen, Subject: job, SeenAt: now, ExpiresAt: &ends}})
+}
+
 // See writes down what this process sees, by the names of whom it holds for: with replica empty one answer holds for all. What is
 // not seen again holds until then.
 func (w *Warehouse) See(ctx context.Context, replica string, lasts time.Duration, seen []Sighting) error {

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"syncd/extract"
 )
@@ -34,6 +35,7 @@ type snapshot struct {
 	header       []string // of a record export; nil where the server shows none
 	endless      bool     // the server's CSV does not end with a line end
 	warnings     []string
+	accessEnds   time.Time // by the server's wall clock: the beginning of the day; zero where it is not known
 }
 
 // groupColumn says what is known of redcap_data_access_group.

@@ -136,7 +136,7 @@ func (s *Source) Describe(ctx context.Context, since extract.Since) (*extract.St
 		Tables:   append(m.tables(), more...),
 		Renames:  s.reading.diff.renames,
 		RenameID: s.reading.renameID(),
-		Warnings: p.warnings,
+		Warnings: p.warnings, AccessEnds: p.accessEnds,
 	}, nil
 }
 

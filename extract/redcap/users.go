@@ -203,6 +203,7 @@ func (u *users) warnOfExpiry(s *Source, p *snapshot) {
 	if err != nil {
 		return
 	}
+	p.accessEnds = time.Date(end.Year(), end.Month(), end.Day(), 0, 0, 0, 0, s.cfg.Zone)
 	today := s.wall(s.cfg.Now()).Truncate(24 * time.Hour)
 	switch days := int(end.Sub(today) / (24 * time.Hour)); {
 	case days < 0, days > expiryDays:

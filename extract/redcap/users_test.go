@@ -183,6 +183,9 @@ func TestTheEndOfTheTokensUserIsToldOfBefore(t *testing.T) {
 		} else if len(structure.Warnings) > 0 {
 			t.Errorf("end %q: warnings %q", test.end, structure.Warnings)
 		}
+		if end, err := time.ParseInLocation(time.DateOnly, test.end, zone); test.others == 0 && (err == nil && !structure.AccessEnds.Equal(end) || err != nil && !structure.AccessEnds.IsZero()) {
+			t.Errorf("end %q: access ends at %s", test.end, structure.AccessEnds)
+		}
 	}
 }
 

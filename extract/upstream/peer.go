@@ -24,6 +24,9 @@ func Explain(err error) *extract.Error {
 	if known, ok := err.(*extract.Error); ok {
 		return known
 	}
+	if unknown := untrusted(err); unknown != nil {
+		return &extract.Error{Kind: extract.KindTLS, Cause: unknown, Next: nextAuthority}
+	}
 	if words, next := certificate(err); words != "" {
 		return &extract.Error{Kind: extract.KindTLS, Cause: errors.New(words), Next: next}
 	}

@@ -16,7 +16,7 @@ type Notifier struct {
 	SMTPURL Secret   `toml:"smtp_url" otherwise:"required where kind is email" doc:"email: reference to the mail server, smtps://USER:PASSWORD@HOST or, with STARTTLS, smtp://USER:PASSWORD@HOST:587. A relay on this machine itself may be spoken to in the clear: smtp://localhost:25."`
 	From    string   `toml:"from" otherwise:"required where kind is email" doc:"email: address of the sender."`
 	To      []string `toml:"to" single:"" otherwise:"required where kind is email" doc:"email: addresses of the recipients."`
-	Only    []string `toml:"only" single:"" oneof:"source_down,run_failed,brake_held,job_stale,new_rejects,drift_pending,intake_silent,receiver_misconfigured,certificate_expiring" otherwise:"all causes" doc:"Causes that this notifier is told of."`
+	Only    []string `toml:"only" single:"" oneof:"source_down,run_failed,brake_held,job_stale,new_rejects,drift_pending,intake_silent,receiver_misconfigured,certificate_expiring,account_expiring" otherwise:"all causes" doc:"Causes that this notifier is told of."`
 	CAFile  string   `toml:"ca_file" path:"file" otherwise:"none" doc:"PEM file of certificate authorities that are trusted beside the system's."`
 
 	Name string `toml:"-"`

@@ -20,7 +20,7 @@ func mistakesOfNotifiers() []mistake {
 		{"mail to nobody", mailer + "to = []", "6:1: notify.ops.to: must be addresses, such as [\"data-team@example.edu\"]"},
 		{"mail to what is no address", mailer + "to = ['data team']", "6:1: notify.ops.to: must be addresses, such as [\"data-team@example.edu\"]"},
 		{"mail with a URL", mailer + "to = 'a@example.edu'\nurl = 'env:SLACK'", "7:1: notify.ops.url: is of no use to a notifier of kind email"},
-		{"unknown cause", slack + "url = 'env:SLACK'\nonly = ['source_dwon']", `5:1: notify.ops.only: element "source_dwon" must be source_down or run_failed or brake_held or job_stale or new_rejects or drift_pending or intake_silent or receiver_misconfigured or certificate_expiring; did you mean source_down?`},
+		{"unknown cause", slack + "url = 'env:SLACK'\nonly = ['source_dwon']", `5:1: notify.ops.only: element "source_dwon" must be source_down or run_failed or brake_held or job_stale or new_rejects or drift_pending or intake_silent or receiver_misconfigured or certificate_expiring or account_expiring; did you mean source_down?`},
 		{"notifiers without a name", pg + "[notify]\nkind = 'slack'", "3:1: notify.kind: must be a table, [notify.NAME], not a text in quotes"},
 		{"silence of nothing", receiver + "silent_after = '0s'", `5:16: redox.ward.silent_after = "0s": must be a duration above zero such as "90s", "5m", "26h" or "90d"`},
 	}

@@ -8,7 +8,11 @@
 // and what to type: never a value of a record, a secret, or a text of a source. It must never decide what a job does.
 package notice
 
-import "time"
+import (
+	"time"
+
+	"syncd/load"
+)
 
 // Cause says what a message is about. Its text is what `only` in jobs.toml and the field cause of a webhook hold.
 type Cause string
@@ -24,12 +28,13 @@ const (
 	IntakeSilent  Cause = "intake_silent"
 	Misconfigured Cause = "receiver_misconfigured"
 	Certificate   Cause = "certificate_expiring"
+	Account       Cause = load.AccountSeen
 	Test          Cause = "test" // what `syncd notify test` sends
 )
 
 // Causes lists what may be told, in the order in which it is.
 func Causes() []Cause {
-	return []Cause{SourceDown, Misconfigured, IntakeSilent, RunFailed, BrakeHeld, JobStale, NewRejects, DriftPending, Certificate}
+	return []Cause{SourceDown, Misconfigured, IntakeSilent, RunFailed, BrakeHeld, JobStale, NewRejects, DriftPending, Certificate, Account}
 }
 
 // manner is how a cause is told.
@@ -50,7 +55,7 @@ func (c Cause) manner() manner {
 		return manner{gap: gap, repeat: 7 * day}
 	case NewRejects:
 		return manner{gap: gap}
-	case Certificate:
+	case Certificate, Account:
 		return manner{}
 	}
 	return manner{gap: gap, repeat: day}
@@ -71,7 +76,7 @@ const (
 	before = 15 * time.Minute
 )
 
-// level says how near the end of a certificate is, by whole days: told at 30, 14, 7 and 1 days, and when it has ended.
+// level says how near the end of a certificate or account is, by whole days: told at 30, 14, 7 and 1 days, and when it has ended.
 func level(days int64) int {
 	for i, bound := range []int64{-1, 1, 7, 14, 30} {
 		if days <= bound {

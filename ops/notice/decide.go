@@ -135,7 +135,7 @@ func (d *decision) tell(cause Cause) error {
 func (m manner) least(n load.Notice) time.Duration {
 	const never = 1 << 62
 	switch {
-	case n.Cause == string(Certificate) && level(n.Count) > level(n.ToldCount):
+	case (n.Cause == string(Certificate) || n.Cause == string(Account)) && level(n.Count) > level(n.ToldCount):
 		return 0
 	case n.Cause == string(NewRejects) && n.Count > n.ToldCount:
 		return daily

@@ -223,13 +223,16 @@ func TestEachCauseSaysWhatToType(t *testing.T) {
 	w.s.Sightings = []load.Sighting{
 		{Cause: string(Misconfigured), Subject: "ward", SeenAt: now},
 		{Cause: string(Certificate), Subject: "serve", SeenAt: now, ExpiresAt: &quarter},
+		{Cause: string(Account), Subject: "job001", SeenAt: now, ExpiresAt: &quarter},
+		{Cause: string(Account), Subject: "gone", SeenAt: now, ExpiresAt: &quarter},
 	}
 	w.minutes(5)
 	w.want("ward is misconfigured and answers 503", "ward is silent: nothing is pushed", "2 jobs failed", "job003 is held: 25 deletions wait for approval",
-		"job000 is stale", "2 jobs and receivers have rejects (7 are open)", "2 changes of structure pending in job002", "the certificate of serve ends soon")
+		"job000 is stale", "2 jobs and receivers have rejects (7 are open)", "2 changes of structure pending in job002", "the certificate of serve ends soon",
+		"the account by which job001 reads ends soon")
 	for i, next := range []string{
 		"syncd check ward", "syncd check ward --public URL", "syncd run 42, then syncd sync job004 --full", "syncd run 41, and if it is right: syncd approve 41", "syncd status",
-		"syncd rejects job001", "syncd plan", "syncd check",
+		"syncd rejects job001", "syncd plan", "syncd check", "have REDCap's administrator prolong",
 	} {
 		if !strings.Contains(w.messages[i].Text, "next: "+next) {
 			t.Errorf("%s does not say %q:\n%s", w.messages[i].Title, next, w.messages[i].Text)

@@ -225,18 +225,27 @@ func (j *judgement) sightings() {
 			if _, ours := j.rules.Receivers[s.Subject]; ours {
 				j.add(condition{cause: Misconfigured, subject: s.Subject, since: s.SeenAt, detail: "answers 503", next: "syncd check " + s.Subject})
 			}
-		case s.Cause == string(Certificate) && s.ExpiresAt != nil:
-			left := s.ExpiresAt.Sub(j.Now)
-			days := int64(left / daily)
-			if left < 0 {
-				days = -1
-			}
-			if level(days) > 0 {
-				j.add(condition{
-					cause: Certificate, subject: s.Subject, since: s.SeenAt, count: days, detail: "ends at " + j.rules.instant(*s.ExpiresAt), next: "syncd check",
-				})
-			}
+		case s.ExpiresAt != nil:
+			j.expiry(s)
 		}
+	}
+}
+
+// expiry is a certificate, or the account of a job, that ends soon.
+func (j *judgement) expiry(s load.Sighting) {
+	c := condition{cause: Cause(s.Cause), subject: s.Subject, since: s.SeenAt, detail: "ends at " + j.rules.instant(*s.ExpiresAt), next: "syncd check"}
+	if _, ours := j.rules.Jobs[s.Subject]; c.cause == Account {
+		c.next = "have REDCap's administrator prolong the access of the token's user"
+		if !ours {
+			return
+		}
+	}
+	left := s.ExpiresAt.Sub(j.Now)
+	if c.count = int64(left / daily); left < 0 {
+		c.count = -1
+	}
+	if level(c.count) > 0 {
+		j.add(c)
 	}
 }
 

@@ -98,6 +98,11 @@ func (m Message) title() string {
 			return "the certificate of " + first.Subject + " has ended"
 		}
 		return "the certificate of " + some(n, first.Subject, "peers") + " ends soon"
+	case Account:
+		if first.Count < 0 && n == 1 {
+			return "the account by which " + first.Subject + " reads has ended"
+		}
+		return "the account by which " + some(n, first.Subject+" reads", "jobs read") + " ends soon"
 	}
 	return first.Subject + ": a message to see that it arrives"
 }
