@@ -67,7 +67,7 @@ func (w *chunkWorker) Work(ctx context.Context, queued *river.Job[chunkArgs]) er
 		e.Log.Warn("chunk could not be begun, it stays due", slog.Int64("backfill", queued.Args.Backfill), slog.Any("error", err))
 		return nil
 	}
-	j, known := e.jobs[b.Job]
+	j, known := e.job(b.Job)
 	if !known || !w.enter(b) { // whoever is at it here goes on by itself
 		return nil
 	}

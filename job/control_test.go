@@ -60,10 +60,10 @@ func TestWaitingSlotIsSettledWhereItsJobIsPausedOrNotScheduledAndLeftToOthersWhe
 	if _, err := d.w.Pause(t.Context(), "a", "ann@etl", ""); err != nil {
 		t.Fatal(err)
 	}
-	j := e.jobs["b"]
+	j := e.set.Load().jobs["b"]
 	j.Sync = nil
-	e.jobs["b"] = j
-	delete(e.jobs, "c")
+	e.set.Load().jobs["b"] = j
+	delete(e.set.Load().jobs, "c")
 	for i, s := range slots {
 		err := work(s)
 		if snoozed := errors.As(err, new(*rivertype.JobSnoozeError)); snoozed != (i == 2) || err != nil && !snoozed {

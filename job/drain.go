@@ -17,7 +17,9 @@ type Drained struct {
 	Due                  func(context.Context) (bool, error) // whether there is anything to do
 	Wait                 func(context.Context) error         // returns when there may be
 	// Open makes the source of a run, which ends when until is closed and what was taken is loaded.
-	Open func(until <-chan struct{}) Open
+	Open    func(until <-chan struct{}) Open
+	Version string // of what Open makes: a drain that differs in it takes the place of one that is under way
+	Close   func() // called once, when a drain that was begun has ended; may be nil
 }
 
 // How long a drain waits before it asks again for a claim that another replica holds, and after a run that failed.
@@ -26,15 +28,15 @@ const (
 	drainFailed  = 2 * time.Second
 )
 
-// drain drains one receiver until the engine stops.
-func (e *Engine) drain(d Drained) {
+// drain drains one receiver until stop is closed.
+func (e *Engine) drain(d Drained, stop <-chan struct{}) {
 	ctx, cancel := context.WithCancel(e.cut)
 	defer cancel()
 	waiting, wake := context.WithCancel(ctx)
 	defer wake()
 	go func() {
 		select {
-		case <-e.stopping:
+		case <-stop:
 			wake()
 		case <-ctx.Done():
 		}
@@ -55,13 +57,13 @@ func (e *Engine) drain(d Drained) {
 			_ = d.Wait(waiting) // its error is that of waiting
 		default:
 			away = false
-			rest(waiting, e.drainHour(ctx, d))
+			rest(waiting, e.drainHour(ctx, d, stop))
 		}
 	}
 }
 
-// drainHour makes one run, until the hour is over or the engine stops, and says how long there is nothing more to do.
-func (e *Engine) drainHour(ctx context.Context, d Drained) time.Duration {
+// drainHour makes one run, until the hour is over or stop is closed, and says how long there is nothing more to do.
+func (e *Engine) drainHour(ctx context.Context, d Drained, stop <-chan struct{}) time.Duration {
 	now, err := e.Now(ctx)
 	if err != nil {
 		return tryEvery
@@ -73,7 +75,7 @@ func (e *Engine) drainHour(ctx context.Context, d Drained) time.Duration {
 		defer close(until)
 		select {
 		case <-over.C:
-		case <-e.stopping:
+		case <-stop:
 		case <-asked:
 		case <-ended:
 		}

@@ -5,10 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
-	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,8 +24,10 @@ const (
 	tryEvery = time.Second
 	// grace is how long runs may finish their batches after the first signal, before they are cut.
 	grace = 15 * time.Second
-	// stopWithin bounds the whole stop.
-	stopWithin = grace + endWithin + 2*time.Second
+	// stopMore is how much longer than the grace and the last writing of runs a stop may take.
+	stopMore = 2 * time.Second
+	// turnWithin bounds a turn of the planner: a Postgres that does not answer does not stop it.
+	turnWithin = time.Minute
 	// rescueAfter is longer than any run: the queue's own idea of a dead job is never needed.
 	rescueAfter = 30 * 24 * time.Hour
 	// runsAtOnce is how many runs a replica carries out at once, unless Config says otherwise.
@@ -83,22 +81,23 @@ type Config struct {
 // runs its share, and hands on what a dead replica left.
 type Engine struct {
 	Config
-	jobs       map[string]Planned
+	set        atomic.Pointer[jobSet]
+	drains     drains
+	replaced   chan struct{} // a value on it makes the planner look at the jobs anew
 	runner     *Runner
-	seen       map[string]string // schedules already made known, by job; used by the planner's goroutine only
-	stopping   chan struct{}     // closed by the first signal
-	cut        context.Context   // ended by the second
+	stopping   chan struct{}   // closed by the first signal
+	cut        context.Context // ended by the second
 	up         atomic.Bool
+	turned     atomic.Pointer[time.Time]
 	away       bool  // Postgres was away at the last turn; used by the planner's goroutine only
 	generation int64 // of the database, at the last turn
 }
 
 // NewEngine makes an Engine; Run starts it.
 func NewEngine(c Config) *Engine {
-	e := &Engine{Config: c, jobs: map[string]Planned{}, seen: map[string]string{}, stopping: make(chan struct{})}
-	for _, j := range c.Jobs {
-		e.jobs[j.Name] = j
-	}
+	e := &Engine{Config: c, replaced: make(chan struct{}, 1), stopping: make(chan struct{})}
+	e.set.Store(newSet(c.Jobs))
+	e.drains.run, e.drains.want = e.drain, c.Drains
 	if e.Workers == 0 {
 		e.Workers = runsAtOnce
 	}
@@ -122,37 +121,40 @@ func (e *Engine) Run(ctx context.Context, stop <-chan struct{}) error {
 	if err != nil || queue == nil {
 		return err
 	}
+	e.comeRound()
 	e.up.Store(true)
-	e.Log.Info("serving", slog.Int("jobs", len(e.jobs)))
-	var drains sync.WaitGroup
-	for _, d := range e.Drains {
-		drains.Go(func() { e.drain(d) })
-	}
+	e.Log.Info("serving", slog.Int("jobs", len(e.all())))
+	e.drains.begin()
 	e.turns(ctx, stop, queue)
 
 	e.up.Store(false)
 	close(e.stopping)
+	e.drains.stop()
 	e.Log.Info("stopping: no work is taken, batches in hand finish", slog.Duration("grace", e.Grace))
 	timer := time.AfterFunc(e.Grace, func() { cancel(fmt.Errorf("stop: batches did not finish within %s", e.Grace)) })
 	defer timer.Stop()
-	late, done := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+	late, done := context.WithTimeout(context.WithoutCancel(ctx), e.Grace+endWithin+stopMore)
 	defer done()
 	if err := queue.Stop(late); err != nil {
 		e.Log.Warn("queue did not stop in time", slog.Any("error", err))
 	}
-	drains.Wait()
+	e.drains.all.Wait()
 	return nil
 }
 
-// job finds a job by its name.
-func (e *Engine) job(name string) (Planned, bool) {
-	j, known := e.jobs[name]
-	return j, known
+func (e *Engine) comeRound() {
+	now := time.Now()
+	e.turned.Store(&now)
 }
 
-// all lists the jobs by name: replicas that record slots of several jobs at once do so in the same order.
-func (e *Engine) all() []Planned {
-	return slices.SortedFunc(maps.Values(e.jobs), func(a, b Planned) int { return strings.Compare(a.Name, b.Name) })
+// Turned is when the planner last came round; zero where it has not begun, or has ended. A turn is bounded: whatever Postgres does, a
+// planner that works comes round within a minute or two.
+func (e *Engine) Turned() time.Time {
+	at := e.turned.Load()
+	if at == nil || !e.up.Load() {
+		return time.Time{}
+	}
+	return *at
 }
 
 // Ready reports whether this replica does its work: it has begun, and a row can be committed.
@@ -217,6 +219,9 @@ func (e *Engine) turns(ctx context.Context, stop <-chan struct{}, q *queue) {
 		case <-e.Poke:
 			timer.Stop()
 			continue
+		case <-e.replaced:
+			timer.Stop()
+			continue
 		case <-timer.C:
 			continue
 		}
@@ -225,21 +230,26 @@ func (e *Engine) turns(ctx context.Context, stop <-chan struct{}, q *queue) {
 	}
 }
 
+var errSilentPostgres = errors.New("postgres did not answer within " + turnWithin.String())
+
 // turn does all that a replica owes the others, and answers how long there is nothing more to do.
 func (e *Engine) turn(ctx context.Context, q *queue) time.Duration {
-	if err := e.own(ctx); err != nil {
+	turn, cancel := context.WithTimeoutCause(ctx, turnWithin, errSilentPostgres)
+	defer cancel()
+	defer e.comeRound()
+	if err := e.own(turn); err != nil {
 		e.complain("nothing is done in this database", err)
 		return tryEvery
 	}
-	next, err := e.plan(ctx)
+	next, err := e.plan(turn)
 	if err == nil {
 		var lost []load.Lost
-		if lost, err = e.Warehouse.Reap(ctx); err == nil {
+		if lost, err = e.Warehouse.Reap(turn); err == nil {
 			for _, l := range lost {
 				e.Log.Warn("run was silent, it is lost", slog.String("job", l.Job), slog.Int64("run_id", l.RunID))
 			}
-			if err = e.distribute(ctx, q); err == nil {
-				err = e.distributeChunks(ctx, q)
+			if err = e.distribute(turn, q); err == nil {
+				err = e.distributeChunks(turn, q)
 			}
 		}
 	}
@@ -259,7 +269,7 @@ func (e *Engine) own(ctx context.Context) error {
 	}
 	if now := e.Warehouse.Generation(); now != e.generation {
 		e.generation = now
-		clear(e.seen)
+		clear(e.set.Load().seen)
 	}
 	return nil
 }

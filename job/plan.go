@@ -33,9 +33,10 @@ func (e *Engine) plan(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	jobs := e.all()
+	set := e.set.Load()
+	jobs := set.all()
 	for _, j := range jobs {
-		e.makeKnown(ctx, j, now)
+		e.makeKnown(ctx, set, j, now)
 	}
 	if err := e.have(ctx, jobs); err != nil {
 		return 0, err
@@ -52,7 +53,7 @@ func (e *Engine) plan(ctx context.Context) (time.Duration, error) {
 	var all []load.Recording
 	for _, j := range jobs {
 		p, known := planned[j.Name]
-		if !known || e.seen[j.Name] == "" {
+		if !known || set.seen[j.Name] == "" {
 			continue
 		}
 		all = append(all, recordings(j, p, load.PausedOf(paused, j.Name, j.Source), now)...)
@@ -79,11 +80,11 @@ func (e *Engine) have(ctx context.Context, jobs []Planned) error {
 	return err
 }
 
-// makeKnown tells the ledger of a job's schedules, once per process. One job that cannot be made known (two write one
+// makeKnown tells the ledger of a job's schedules, once for each set. One job that cannot be made known (two write one
 // schema) does not keep the others from being planned.
-func (e *Engine) makeKnown(ctx context.Context, j Planned, now time.Time) {
+func (e *Engine) makeKnown(ctx context.Context, in *jobSet, j Planned, now time.Time) {
 	spec := fmt.Sprintf("sync = %s, full = %s", specOf(j.Sync), specOf(j.Full))
-	if e.seen[j.Name] == spec {
+	if in.seen[j.Name] == spec {
 		return
 	}
 	order := load.Order{Job: j.Name, Schema: j.Schema, Source: j.Source}
@@ -91,7 +92,7 @@ func (e *Engine) makeKnown(ctx context.Context, j Planned, now time.Time) {
 		e.Log.Warn("job is not planned", slog.String("job", j.Name), slog.Any("error", err))
 		return
 	}
-	e.seen[j.Name] = spec
+	in.seen[j.Name] = spec
 }
 
 func specOf(s *schedule.Schedule) string {

@@ -15,12 +15,12 @@ const (
 )
 
 // startTending starts to tend, and returns what ends that and waits for it.
-func (c *cli) startTending(ctx context.Context, now func() *config.Config, w *load.Warehouse, b *load.Inbox, log *slog.Logger) (stop func()) {
+func (c *cli) startTending(ctx context.Context, now func() *config.Config, w *load.Warehouse, inbox func() *load.Inbox, log *slog.Logger) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		c.tend(ctx, now, w, b, log)
+		c.tend(ctx, now, w, inbox, log)
 	}()
 	return func() {
 		cancel()
@@ -29,11 +29,11 @@ func (c *cli) startTending(ctx context.Context, now func() *config.Config, w *lo
 }
 
 // tend removes what is older than it is to be kept, each night, until ctx ends. Of several replicas one does it.
-func (c *cli) tend(ctx context.Context, now func() *config.Config, w *load.Warehouse, b *load.Inbox, log *slog.Logger) {
+func (c *cli) tend(ctx context.Context, now func() *config.Config, w *load.Warehouse, inbox func() *load.Inbox, log *slog.Logger) {
 	tick := time.NewTicker(tendEvery)
 	defer tick.Stop()
 	for {
-		c.tendOnce(ctx, now(), w, b, log)
+		c.tendOnce(ctx, now(), w, inbox(), log)
 		select {
 		case <-ctx.Done():
 			return

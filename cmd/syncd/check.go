@@ -63,6 +63,9 @@ func (c *cli) check(names []string, public string) error {
 		Subject: "configuration", What: "files", OK: true,
 		Detail: fmt.Sprintf("%d files, %d jobs, %d receivers, no problem", len(cfg.Files), len(cfg.Jobs), len(cfg.Receivers)),
 	}}
+	if what, next := c.behind(cfg); what != "" {
+		all = append(all, finding{Subject: "configuration", What: "daemon", Warning: true, Detail: what, Next: next})
+	}
 	all = append(all, c.checkPostgres(c.ctx, cfg, log)...)
 	from := c.newSources(cfg, log, nil)
 	from.tries = 1 // somebody is waiting for the answer

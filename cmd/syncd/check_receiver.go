@@ -14,7 +14,7 @@ import (
 
 // checkReceiver looks at what a receiver lets people in by: secrets, keys, and whom it asks.
 func (c *cli) checkReceiver(ctx context.Context, cfg *config.Config, r *config.Receiver) []finding {
-	gate, err := c.gate(cfg, r, &lateInbox{})
+	gate, err := c.gate(cfg, r, &lateInbox{}, nil)
 	if err != nil {
 		return []finding{failed(r.Name, "auth", err)}
 	}

@@ -216,7 +216,7 @@ func (p *pushed) stay(ctx context.Context) error {
 	drained, end := p.goOn(ctx)
 	defer end()
 	defer p.teach(ctx)()
-	return p.inner.daemon(ctx, p.cfg, p.w, p.log, drained)
+	return p.inner.runEngine(ctx, p.cfg, p.w, p.log, drained)
 }
 
 func (d *demo) say(format string, args ...any) { fmt.Fprintf(d.Stdout, format+"\n", args...) }

@@ -145,11 +145,10 @@ func eventsOf(messages []*fake.Message) string {
 func (p *pushed) goOn(ctx context.Context) (drained []job.Drained, end func()) {
 	p.say("the hospital goes on, a message each second; for more of them, in another terminal:\n  bin/syncd fake redox --destination %s --token-file %s --production --rate 50",
 		p.sending.URL, p.tokenFile())
-	drained, closeQueues := drains(p.cfg, p.inbox)
 	slow := p.sending
 	slow.Rate = 1
 	ctx, stop := context.WithCancel(ctx)
 	done := make(chan error, 1)
 	go func() { done <- fake.New(slow).Send(ctx, p.history.All()) }()
-	return drained, func() { stop(); <-done; closeQueues() }
+	return drains(p.cfg, p.inbox), func() { stop(); <-done }
 }

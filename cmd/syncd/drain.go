@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"log/slog"
+	"strings"
+	"sync"
 
 	"syncd/extract"
 	"syncd/extract/redox"
@@ -42,25 +44,22 @@ func (s stream) open(q *load.Queue, once bool, until <-chan struct{}) job.Open {
 	}
 }
 
-// drains lists what the daemon drains of an inbox. The func closes the queues.
-func drains(cfg *config.Config, b *load.Inbox) ([]job.Drained, func()) {
+// drains lists what the daemon drains of an inbox.
+func drains(cfg *config.Config, b *load.Inbox) []job.Drained {
 	var all []job.Drained
-	var queues []*load.Queue
 	for _, name := range cfg.ReceiverNames() {
 		for _, s := range streamsOf(cfg.Receivers[name]) {
-			q := b.Queue(name, s.test)
-			queues = append(queues, q)
+			queue := sync.OnceValue(func() *load.Queue { return b.Queue(name, s.test) })
 			all = append(all, job.Drained{
-				Name: s.name, Source: s.source(), Schema: s.schema, Due: q.Due, Wait: q.Wait,
-				Open: func(until <-chan struct{}) job.Open { return s.open(q, false, until) },
+				Name: s.name, Source: s.source(), Schema: s.schema, Version: strings.Join(s.of.PatientIDTypes, "\n"),
+				Due:   func(ctx context.Context) (bool, error) { return queue().Due(ctx) },
+				Wait:  func(ctx context.Context) error { return queue().Wait(ctx) },
+				Open:  func(until <-chan struct{}) job.Open { return s.open(queue(), false, until) },
+				Close: func() { queue().Close() },
 			})
 		}
 	}
-	return all, func() {
-		for _, q := range queues {
-			q.Close()
-		}
-	}
+	return all
 }
 
 // drainOnce drains what is pending of a receiver, here and now, and reports each run. A *load.BusyError says that a daemon is at

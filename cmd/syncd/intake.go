@@ -10,8 +10,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,11 +31,12 @@ const (
 
 	complainEvery = time.Minute // about the same reason
 
+	goneAfter = 2 * time.Minute // when no request is in the hands of a receiver any more that was replaced
+
 	// Requests leave much behind and little stays: collecting at five times what stays costs a tenth of the time. Beyond the limit it
 	// is collected as it comes.
 	intakeGC     = 400
 	intakeMemory = 512 << 20
-	certificate  = 5 * time.Second // how often a certificate's file is looked at
 )
 
 // keeper is what receivers need of the warehouse.
@@ -47,16 +48,23 @@ type keeper interface {
 // intake is what the daemon receives with: the listener of all receivers, and the inbox behind it. It listens before Postgres is
 // there, and answers 503 until then.
 type intake struct {
-	cfg      *config.Config
-	log      *slog.Logger
-	inbox    lateInbox
+	cli     *cli
+	log     *slog.Logger
+	observe func(redox.Event)
+	inbox   lateInbox
+	keys    auth.KeySets
+	pair    *keyPair // nil where a proxy in front ends TLS
+	server  *redox.Server
+	addr    string
+	done    chan error
+	tasks   sync.WaitGroup
+	over    chan struct{}
+	unsaid  map[string]map[string]int64 // uses of tokens that could not be written down, by receiver
+
+	mu       sync.Mutex
+	cfg      *config.Config // that holds now
 	received []received
-	server   *redox.Server
-	addr     string
-	done     chan error
-	tasks    sync.WaitGroup
-	over     chan struct{}
-	unsaid   map[string]map[string]int64 // uses of tokens that could not be written down, by receiver
+	gone     []received // replaced; some may still have a request in hand
 }
 
 // listenIntake begins to listen where the configuration has receivers. It answers nil where it has none.
@@ -66,22 +74,16 @@ func (c *cli) listenIntake(cfg *config.Config, log *slog.Logger, observe func(re
 	}
 	debug.SetGCPercent(intakeGC)
 	debug.SetMemoryLimit(intakeMemory)
-	in := &intake{cfg: cfg, log: log, done: make(chan error, 1), over: make(chan struct{}), unsaid: map[string]map[string]int64{}}
-	in.received = c.receivers(cfg, log, &in.inbox, observe)
-	sc := redox.ServerConfig{TrustedProxies: cfg.Serve.Proxies, ErrorLog: slogLogger(log), Observe: observe}
-	for _, r := range in.received {
-		sc.Receivers = append(sc.Receivers, r.receiver)
-	}
+	in := &intake{cli: c, log: log, observe: observe, done: make(chan error, 1), over: make(chan struct{}), unsaid: map[string]map[string]int64{}}
+	sc := redox.ServerConfig{ErrorLog: slogLogger(log), Observe: observe}
 	if cfg.Serve.CertFile != "" {
-		pair := &keyPair{cert: cfg.Serve.CertFile, key: cfg.Serve.KeyFile, log: log}
-		if _, err := pair.get(nil); err != nil {
+		in.pair = &keyPair{log: log}
+		if err := in.pair.use(cfg.Serve.CertFile, cfg.Serve.KeyFile); err != nil {
 			return nil, misconfigured("read the receivers' certificate", err)
 		}
-		sc.TLS = &tls.Config{GetCertificate: pair.get, MinVersion: tls.VersionTLS12}
+		sc.TLS = &tls.Config{GetCertificate: in.pair.get, MinVersion: tls.VersionTLS12}
 	}
-	if u, err := url.Parse(cfg.Serve.PublicURL); err == nil {
-		sc.Host = u.Hostname()
-	}
+	sc.Served = in.take(cfg)
 	l, err := net.Listen("tcp", cfg.Serve.Listen)
 	if err != nil {
 		return nil, &extract.Error{
@@ -92,6 +94,53 @@ func (c *cli) listenIntake(cfg *config.Config, log *slog.Logger, observe func(re
 	in.addr, in.server = l.Addr().String(), redox.NewServer(sc)
 	go func() { in.done <- in.server.Serve(l) }()
 	return in, nil
+}
+
+// take makes the receivers of a configuration, and keeps those before for as long as they have requests in hand.
+func (in *intake) take(cfg *config.Config) redox.Served {
+	all := in.cli.receivers(cfg, in.log, &in.inbox, &in.keys, in.observe)
+	served := redox.Served{TrustedProxies: cfg.Serve.Proxies}
+	for _, r := range all {
+		served.Receivers = append(served.Receivers, r.receiver)
+	}
+	if u, err := url.Parse(cfg.Serve.PublicURL); err == nil {
+		served.Host = u.Hostname()
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for _, r := range in.received {
+		r.until = time.Now().Add(goneAfter)
+		in.gone = append(in.gone, r)
+	}
+	in.cfg, in.received = cfg, all
+	return served
+}
+
+// replace lets the receivers of another configuration, and its certificate, take what comes from now on.
+func (in *intake) replace(cfg *config.Config) {
+	in.server.Replace(in.take(cfg))
+	if in.pair == nil {
+		return
+	}
+	if err := in.pair.use(cfg.Serve.CertFile, cfg.Serve.KeyFile); err != nil {
+		in.log.Warn("the certificate cannot be read; the one before stays in use", slog.Any("error", err))
+	}
+}
+
+// holds is the configuration that holds now.
+func (in *intake) holds() *config.Config {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.cfg
+}
+
+// gates lists those who may have let somebody in since they were asked the last time.
+func (in *intake) gates() []received {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	all := slices.Concat(in.received, in.gone)
+	in.gone = slices.DeleteFunc(in.gone, func(r received) bool { return time.Now().After(r.until) })
+	return slices.DeleteFunc(all, func(r received) bool { return r.gate == nil })
 }
 
 // tellIntake hands requests to those who watch, and writes a line where somebody has to look: we could not judge or keep, or did
@@ -144,7 +193,7 @@ func (in *intake) stop() error {
 	if in == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), intakeStop)
+	ctx, cancel := context.WithTimeout(context.Background(), in.cli.within(intakeStop))
 	defer cancel()
 	err := in.server.Shutdown(ctx)
 	if served := <-in.done; !errors.Is(served, http.ErrServerClosed) {
@@ -182,8 +231,8 @@ func (in *intake) every(d time.Duration, do func(context.Context)) {
 
 // care makes the next partitions. What is older than it is kept is removed by tend, each night.
 func (in *intake) care(ctx context.Context, b *load.Inbox) {
-	now := time.Now()
-	if in.cfg.Postgres.DDL == string(load.Apply) {
+	now, cfg := time.Now(), in.holds()
+	if cfg.Postgres.DDL == string(load.Apply) {
 		if err := b.MakeMonths(ctx, now); err != nil && ctx.Err() == nil {
 			in.log.Warn("partitions of the next months are not there yet; deliveries are kept all the same", slog.Any("error", err))
 		}
@@ -192,10 +241,7 @@ func (in *intake) care(ctx context.Context, b *load.Inbox) {
 
 // flush writes down how often tokens were used. What cannot be written down now is the next time.
 func (in *intake) flush(ctx context.Context) {
-	for _, r := range in.received {
-		if r.gate == nil {
-			continue
-		}
+	for _, r := range in.gates() {
 		uses := r.gate.Uses()
 		if len(uses) == 0 {
 			uses = map[string]int64{}
@@ -277,61 +323,6 @@ func (l *lateInbox) UsedTokens(ctx context.Context, destination string, uses map
 		return err
 	}
 	return b.UsedTokens(ctx, destination, uses)
-}
-
-// keyPair is a certificate whose files are read again when they change. A pair that cannot be read leaves the last one in use.
-type keyPair struct {
-	cert, key string
-	log       *slog.Logger
-
-	mu      sync.Mutex
-	pair    *tls.Certificate
-	of      [2]time.Time
-	looked  time.Time
-	refused bool
-}
-
-func (k *keyPair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.pair != nil && time.Since(k.looked) < certificate {
-		return k.pair, nil
-	}
-	k.looked = time.Now()
-	of, err := modified(k.cert, k.key)
-	if err == nil && k.pair != nil && of == k.of {
-		return k.pair, nil
-	}
-	if err == nil {
-		var pair tls.Certificate
-		if pair, err = tls.LoadX509KeyPair(k.cert, k.key); err == nil {
-			if k.pair != nil {
-				k.log.Info("certificate read again", slog.Time("valid_until", pair.Leaf.NotAfter))
-			}
-			k.pair, k.of, k.refused = &pair, of, false
-			return k.pair, nil
-		}
-		err = fmt.Errorf("certificate %s and key %s are no pair that can be used", k.cert, k.key)
-	}
-	if k.pair == nil {
-		return nil, err
-	}
-	if !k.refused {
-		k.log.Warn("the certificate's files changed and cannot be read; the one before stays in use", slog.Any("error", err))
-	}
-	k.refused = true
-	return k.pair, nil
-}
-
-func modified(cert, key string) (of [2]time.Time, err error) {
-	for i, path := range []string{cert, key} {
-		info, err := os.Stat(path)
-		if err != nil {
-			return of, err
-		}
-		of[i] = info.ModTime()
-	}
-	return of, nil
 }
 
 // slogLogger takes what net/http has to say, which is about peers that break off.

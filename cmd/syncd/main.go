@@ -27,8 +27,11 @@ type Main struct {
 	Stdin          io.Reader
 	Now            func() time.Time
 	Signals        <-chan os.Signal // nil: none come
+	// Hangups begins to deliver what asks a daemon to read its configuration anew, until the func is called; nil: none come.
+	Hangups func() (<-chan os.Signal, func())
 
 	wait    time.Duration   // before a request is tried again, at first; 0: a second. Tests have no time for that
+	hurry   int             // how many times faster a stop is than in life; 0: as fast. Tests have no time for that
 	options []config.Option // of reading jobs.toml; tests rehearse with schedules of seconds
 }
 
@@ -39,7 +42,7 @@ func Run(options ...config.Option) int {
 	boundMemory()
 	signals, release := notify()
 	defer release()
-	m := &Main{Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Now: time.Now, Signals: signals, options: options}
+	m := &Main{Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Now: time.Now, Signals: signals, Hangups: hangups, options: options}
 	return m.Run(context.Background())
 }
 

@@ -44,10 +44,10 @@ var sourceClock = &ops.Family{
 }
 
 // tellClocks tells how far the clocks of sources are off.
-func tellClocks(from *sources) ops.Tell {
+func tellClocks(from func() *sources) ops.Tell {
 	return func(context.Context) ([]ops.Sample, error) {
 		var all []ops.Sample
-		for name, offset := range from.offsets() {
+		for name, offset := range from().offsets() {
 			all = append(all, ops.Sample{Of: sourceClock, Labels: []string{name}, Value: offset.Seconds()})
 		}
 		return all, nil
@@ -70,9 +70,9 @@ func tellTally(tally *redox.Tally) ops.Tell {
 }
 
 // tellReceivers tells how receivers stand in the ledger. Of configured receivers only, and by known models: both are bounded.
-func tellReceivers(w *load.Warehouse, names []string, now func() time.Time) ops.Tell {
+func tellReceivers(w *load.Warehouse, configured func() []string, now func() time.Time) ops.Tell {
 	return func(ctx context.Context) ([]ops.Sample, error) {
-		known := map[string]load.Receiver{}
+		known, names := map[string]load.Receiver{}, configured()
 		receivers, err := w.Receivers(ctx)
 		if err != nil {
 			return nil, err

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"syncd/extract/redox"
 	"syncd/extract/redox/auth"
@@ -14,14 +15,15 @@ type received struct {
 	name     string
 	gate     *auth.Gate // nil where the receiver is misconfigured: then it answers 503
 	receiver *redox.Receiver
+	until    time.Time // where it was replaced: when it has no request in hand any more
 }
 
 // receivers makes all receivers of the configuration. One that lacks something is misconfigured, for itself alone.
-func (c *cli) receivers(cfg *config.Config, log *slog.Logger, keep keeper, observe func(redox.Event)) []received {
+func (c *cli) receivers(cfg *config.Config, log *slog.Logger, keep keeper, keys *auth.KeySets, observe func(redox.Event)) []received {
 	var all []received
 	for _, name := range cfg.ReceiverNames() {
 		r := cfg.Receivers[name]
-		gate, err := c.gate(cfg, r, keep)
+		gate, err := c.gate(cfg, r, keep, keys)
 		if err != nil {
 			log.Error("receiver is misconfigured: it answers 503, and Redox keeps what it has", slog.String("receiver", name), slog.Any("error", err))
 		}
@@ -34,7 +36,7 @@ func (c *cli) receivers(cfg *config.Config, log *slog.Logger, keep keeper, obser
 }
 
 // gate makes what judges the senders of a receiver. Of its secrets only ids are read now, the others at each use.
-func (c *cli) gate(cfg *config.Config, r *config.Receiver, store auth.Store) (*auth.Gate, error) {
+func (c *cli) gate(cfg *config.Config, r *config.Receiver, store auth.Store, keys *auth.KeySets) (*auth.Gate, error) {
 	options := r.Auth.Options
 	for _, id := range []struct {
 		of   config.Secret
@@ -55,7 +57,7 @@ func (c *cli) gate(cfg *config.Config, r *config.Receiver, store auth.Store) (*a
 	reach.Timeout = r.Timeout
 	gc := auth.Config{
 		Destination: r.Name, Options: options, HandshakeRequiresCredential: r.HandshakeRequiresCredential, PublicURL: cfg.Serve.PublicURL,
-		Path: r.Path, Upstream: reach, Version: version, Store: store, Now: c.Now,
+		Path: r.Path, Upstream: reach, Version: version, Store: store, Keys: keys, Now: c.Now,
 		Secrets: auth.Secrets{
 			SecretKey: secretOf(c.ctx, r.Auth.SecretKey), SecretKeyOld: secretOf(c.ctx, r.Auth.SecretKeyOld), SessionToken: secretOf(c.ctx, r.Auth.SessionToken),
 			ClientSecret: secretOf(c.ctx, r.Auth.ClientSecret), ClientSecretOld: secretOf(c.ctx, r.Auth.ClientSecretOld),

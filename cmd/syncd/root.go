@@ -152,9 +152,15 @@ func exitCode(err error) int {
 	}
 }
 
-// logger writes to stderr: colours on a terminal, plain text or JSON elsewhere.
+// logger writes from a level upwards, unless --log-level says another.
 func (c *cli) logger(fallback slog.Level) (*slog.Logger, error) {
-	level := fallback
+	level := &slog.LevelVar{}
+	level.Set(fallback)
+	return c.loggerAt(level)
+}
+
+// loggerAt writes to stderr: colours on a terminal, plain text or JSON elsewhere. --log-level sets the level.
+func (c *cli) loggerAt(level *slog.LevelVar) (*slog.Logger, error) {
 	if c.logLevel != "" {
 		if err := level.UnmarshalText([]byte(c.logLevel)); err != nil {
 			return nil, usage("--log-level %s: debug, info, warn or error", c.logLevel)

@@ -10,26 +10,41 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// daemon is the `syncd serve` of a script.
-type daemon struct {
+// daemonOfScript is the `syncd serve` of a script.
+type daemonOfScript struct {
 	cmd   *exec.Cmd
+	mu    sync.Mutex
 	log   bytes.Buffer
 	done  chan struct{}
 	admin string // where it tells how it is
 }
 
+func (d *daemonOfScript) said() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.log.String()
+}
+
+func (d *daemonOfScript) hear(line []byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.log.Write(append(line, '\n'))
+}
+
 // runDaemon starts `syncd serve` on ports of its own, writes its addresses into jobs.toml where that said 127.0.0.1:0, and sets
-// RECEIVERS to where it receives: daemon start. `daemon start waiting` does not wait until it is ready, `daemon ready` does. `daemon stop` ends it and checks that it ended well; `daemon quiet TEXT` checks
-// that its log does not hold a text.
+// RECEIVERS to where it receives: daemon start. `daemon start waiting` does not wait until it is ready, `daemon ready` does. `daemon
+// stop` ends it and checks that it ended well; `daemon hup` has it read jobs.toml anew; `daemon says N TEXT` waits until its log holds
+// a text that many times, and `daemon quiet TEXT` checks that it does not hold one.
 func runDaemon(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
-		ts.Fatalf("usage: daemon start [waiting]|ready|stop|quiet TEXT")
+		ts.Fatalf("usage: daemon start [waiting]|ready|stop|hup|says N TEXT|quiet TEXT")
 	}
 	w := of(ts)
 	switch args[0] {
@@ -46,17 +61,27 @@ func runDaemon(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(w.daemon.cmd.Process.Signal(syscall.SIGTERM))
 		<-w.daemon.done
 		if code := w.daemon.cmd.ProcessState.ExitCode(); code != 0 {
-			ts.Fatalf("the daemon ended with %d:\n%s", code, w.daemon.log.String())
+			ts.Fatalf("the daemon ended with %d:\n%s", code, w.daemon.said())
+		}
+	case "hup":
+		ts.Check(w.daemon.cmd.Process.Signal(syscall.SIGHUP))
+	case "says":
+		want, err := strconv.Atoi(args[1])
+		ts.Check(err)
+		for end := time.Now().Add(time.Minute); strings.Count(w.daemon.said(), args[2]) != want; {
+			if time.Now().After(end) {
+				ts.Fatalf("the daemon does not say %d times %s:\n%s", want, args[2], w.daemon.said())
+			}
 		}
 		replaceIn(ts, `admin = "`+w.daemon.admin+`"`, `admin = "127.0.0.1:0"`)
 	case "quiet":
-		if strings.Contains(w.daemon.log.String(), args[1]) {
+		if strings.Contains(w.daemon.said(), args[1]) {
 			ts.Fatalf("the log of the daemon holds what it may not")
 		}
 	}
 }
 
-func (d *daemon) kill() {
+func (d *daemonOfScript) kill() {
 	select {
 	case <-d.done:
 	default:
@@ -65,10 +90,10 @@ func (d *daemon) kill() {
 	}
 }
 
-func startDaemon(ts *testscript.TestScript) *daemon {
+func startDaemon(ts *testscript.TestScript) *daemonOfScript {
 	self, err := os.Executable()
 	ts.Check(err)
-	d := &daemon{cmd: exec.Command(self, "--log-format", "json", "serve"), done: make(chan struct{})}
+	d := &daemonOfScript{cmd: exec.Command(self, "--log-format", "json", "serve"), done: make(chan struct{})}
 	d.cmd.Args[0] = "syncd"
 	d.cmd.Dir = ts.MkAbs(".")
 	d.cmd.Env = append(os.Environ(), "DATABASE_URL="+ts.Getenv("DATABASE_URL"), "WRITER_URL="+ts.Getenv("WRITER_URL"))
@@ -79,7 +104,7 @@ func startDaemon(ts *testscript.TestScript) *daemon {
 	var said struct{ Admin, Receivers string }
 	admin := ""
 	for said.Receivers == "" && lines.Scan() {
-		d.log.Write(append(lines.Bytes(), '\n'))
+		d.hear(lines.Bytes())
 		ts.Check(json.Unmarshal(lines.Bytes(), &said))
 		if said.Admin != "" {
 			admin, said.Admin = said.Admin, ""
@@ -88,14 +113,14 @@ func startDaemon(ts *testscript.TestScript) *daemon {
 	}
 	go func() {
 		for lines.Scan() {
-			d.log.Write(append(lines.Bytes(), '\n'))
+			d.hear(lines.Bytes())
 		}
 		_ = d.cmd.Wait()
 		close(d.done)
 	}()
 	if said.Receivers == "" {
 		<-d.done
-		ts.Fatalf("the daemon did not listen:\n%s", d.log.String())
+		ts.Fatalf("the daemon did not listen:\n%s", d.said())
 	}
 	ts.Setenv("RECEIVERS", "http://"+said.Receivers)
 	d.admin = admin

@@ -69,7 +69,7 @@ type world struct {
 	projects map[string]*redcap.Project
 	engage   *engage.Server
 	url      string
-	daemon   *daemon
+	daemon   *daemonOfScript
 	webhook  *webhook
 }
 

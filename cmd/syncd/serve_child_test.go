@@ -32,6 +32,8 @@ type watch struct {
 	project  *redcap.Project
 	api      string
 	dir      string
+	env      []string // of the daemon, beside the usual
+	served   string   // the file of the daemon that was started last
 }
 
 func newWatch(t *testing.T, database string) *watch {
@@ -53,7 +55,7 @@ func (w *watch) file(t *testing.T, admin string, more ...string) string {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	_, err = fmt.Fprintf(f, "[postgres]\nurl = \"env:DATABASE_URL\"\n[serve]\nadmin = %q\n[defaults]\nschedule = %q\n[redcap.main]\nurl = %q\nrequests_per_minute = 0\n[job.crash]\nsource = \"redcap.main\"\ntoken = \"env:TOKEN\"\n%s\n",
+	_, err = fmt.Fprintf(f, "[postgres]\nurl = \"env:DATABASE_URL\"\n[serve]\nlisten = \"127.0.0.1:0\"\nadmin = %q\n[defaults]\nschedule = %q\n[redcap.main]\nurl = %q\nrequests_per_minute = 0\n[job.crash]\nsource = \"redcap.main\"\ntoken = \"env:TOKEN\"\n%s\n",
 		admin, often, w.api, strings.Join(more, "\n"))
 	if err != nil {
 		t.Fatal(err)
@@ -70,8 +72,26 @@ func (w *watch) command(t *testing.T, args ...string) *exec.Cmd {
 	}
 	cmd := exec.Command(self, args...)
 	cmd.Args[0] = "syncd-often"
-	cmd.Env = append(os.Environ(), "DATABASE_URL="+w.database, "TOKEN="+w.project.Token())
+	cmd.Env = append(append(os.Environ(), "DATABASE_URL="+w.database, "TOKEN="+w.project.Token()), w.env...)
 	return cmd
+}
+
+// write puts another text into the file of the daemon.
+func (w *watch) write(t *testing.T, text string) {
+	t.Helper()
+	if err := os.WriteFile(w.served, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// rewrite puts what file would write into the file of the daemon.
+func (w *watch) rewrite(t *testing.T, more ...string) {
+	t.Helper()
+	text, err := os.ReadFile(w.file(t, "127.0.0.1:0", more...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.write(t, string(text))
 }
 
 // holdPull makes the fake keep the next request for rows until release is called, and says when it has come.
@@ -99,19 +119,24 @@ type serving struct {
 
 // line is one line of its log.
 type line struct {
-	Message string `json:"msg"`
-	Admin   string `json:"admin"`
-	Job     string `json:"job"`
-	State   string `json:"state"`
-	Verdict string `json:"verdict"`
-	RunID   int64  `json:"run_id"`
-	raw     string
+	Message   string   `json:"msg"`
+	Level     string   `json:"level"`
+	Admin     string   `json:"admin"`
+	Receivers string   `json:"receivers"`
+	Error     string   `json:"error"`
+	Settings  []string `json:"settings"`
+	Job       string   `json:"job"`
+	State     string   `json:"state"`
+	Verdict   string   `json:"verdict"`
+	RunID     int64    `json:"run_id"`
+	raw       string
 }
 
 // serve starts the daemon and returns once it listens. It is killed at the end of the test, should it be there still.
 func (w *watch) serve(t *testing.T, more ...string) *serving {
 	t.Helper()
-	s := &serving{cmd: w.command(t, "-c", w.file(t, "127.0.0.1:0", more...), "--log-format", "json", "serve"), lines: make(chan line, 10_000), done: make(chan struct{})}
+	w.served = w.file(t, "127.0.0.1:0", more...)
+	s := &serving{cmd: w.command(t, "-c", w.served, "--log-format", "json", "serve"), lines: make(chan line, 10_000), done: make(chan struct{})}
 	stderr, err := s.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -141,6 +166,9 @@ func (s *serving) follow(stderr io.Reader) {
 		l := line{raw: scan.Text()}
 		_ = json.Unmarshal(scan.Bytes(), &l) // what is not a log line has no message
 		s.lines <- l
+	}
+	if s.cmd == nil { // it is inside this process
+		return
 	}
 	var exit *exec.ExitError
 	if err := s.cmd.Wait(); errors.As(err, &exit) {

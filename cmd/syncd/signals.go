@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // errInterrupted is the cause of a context that a signal ended.
@@ -16,6 +17,25 @@ func notify() (<-chan os.Signal, func()) {
 	ch := make(chan os.Signal, 4)
 	signal.Notify(ch, os.Interrupt, syscall.SIGTERM)
 	return ch, func() { signal.Stop(ch) }
+}
+
+// hangups delivers SIGHUP, which asks a daemon to read its configuration anew, until the func is called. All other verbs end by it.
+func hangups() (<-chan os.Signal, func()) {
+	ch := make(chan os.Signal, 1) // one that comes during a reload is not lost, many are one
+	signal.Notify(ch, syscall.SIGHUP)
+	return ch, func() { signal.Stop(ch) }
+}
+
+func (m *Main) hangups() (<-chan os.Signal, func()) {
+	if m.Hangups == nil {
+		return nil, func() {}
+	}
+	return m.Hangups()
+}
+
+// within shortens what a part of a stop may take, for tests that have no time for it.
+func (m *Main) within(d time.Duration) time.Duration {
+	return d / time.Duration(max(1, m.hurry))
 }
 
 // stopping turns signals into two stages: the first closes stop (take no more work, let the batch finish), the second

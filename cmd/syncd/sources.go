@@ -113,6 +113,19 @@ func (s *sources) watch(source string, client clocked) {
 	s.clocks[source] = client
 }
 
+// follow takes over what sources before knew of the clocks of those that are still there.
+func (s *sources) follow(before *sources) {
+	before.mu.Lock()
+	defer before.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, clock := range before.clocks {
+		if s.alone[name] != nil {
+			s.clocks[name] = clock
+		}
+	}
+}
+
 // offsets returns how far the clocks of sources are before ours, of those that have told.
 func (s *sources) offsets() map[string]time.Duration {
 	s.mu.Lock()

@@ -36,6 +36,7 @@ func (c *cli) statusCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				defer c.tellBehind(cfg)
 				return c.status(cfg, jobs, down, pauses, c.receiverStatuses(cfg, facts))
 			})
 		},

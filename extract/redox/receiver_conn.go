@@ -17,7 +17,7 @@ import (
 type guard struct {
 	net.Listener
 	perPeer, overall int
-	exempt           []netip.Prefix // from perPeer
+	exempt           func() []netip.Prefix // who is exempt from perPeer now
 
 	mu    sync.Mutex
 	open  *list.List // of *guarded, the oldest first
@@ -33,7 +33,7 @@ type guarded struct {
 	proven bool          // somebody whom a Gate let in sends over it
 }
 
-func newGuard(l net.Listener, perPeer, overall int, exempt []netip.Prefix) *guard {
+func newGuard(l net.Listener, perPeer, overall int, exempt func() []netip.Prefix) *guard {
 	return &guard{Listener: l, perPeer: perPeer, overall: overall, exempt: exempt, open: list.New(), peers: map[netip.Addr]int{}}
 }
 
@@ -55,7 +55,7 @@ func (g *guard) admit(c net.Conn) *guarded {
 	in := &guarded{Conn: c, guard: g, peer: addrOf(c.RemoteAddr().String())}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	bounded := !within(g.exempt, in.peer)
+	bounded := !within(g.exempt(), in.peer)
 	if bounded && g.peers[in.peer] >= g.perPeer && !g.evict(func(c *guarded) bool { return c.peer == in.peer }) {
 		return nil
 	}

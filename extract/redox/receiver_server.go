@@ -8,18 +8,24 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
 // ServerConfig is what a Server is made of.
 type ServerConfig struct {
+	Served
+	TLS      *tls.Config // with certificates; nil where a proxy in front ends TLS
+	ErrorLog *log.Logger // of handshakes that fail and the like; nil: the log package's
+	Observe  func(Event) // is told of requests that no Receiver gets; may be nil. It must not wait
+}
+
+// Served is what of a Server may be replaced while it serves.
+type Served struct {
 	Receivers []*Receiver
-	TLS       *tls.Config // with certificates; nil where a proxy in front ends TLS
 	// Host is the name by which Redox reaches us. Where TLS ends here, requests for another are answered with 404; empty: any.
 	Host           string
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed, and who may have any number of connections
-	ErrorLog       *log.Logger    // of handshakes that fail and the like; nil: the log package's
-	Observe        func(Event)    // is told of requests that no Receiver gets; may be nil. It must not wait
 }
 
 // Limits of a Server, before anybody is known. The total of open connections is bounded, and that of one peer; where either is
@@ -37,12 +43,19 @@ const (
 
 // Server routes requests to Receivers by exact path.
 type Server struct {
-	config    ServerConfig
-	http      *http.Server
-	receivers map[string]*Receiver
-	endpoints map[string]endpoint
-	perPeer   int
-	overall   int
+	config  ServerConfig
+	http    *http.Server
+	routes  atomic.Pointer[routes]
+	memory  *memory // of the bodies of all receivers, those that were replaced included
+	perPeer int
+	overall int
+}
+
+// routes say who answers what. They are replaced whole.
+type routes struct {
+	Served
+	receivers map[string]*Receiver // by path
+	endpoints map[string]endpoint  // by path
 }
 
 // endpoint is what a strategy serves of its own.
@@ -56,19 +69,8 @@ func NewServer(c ServerConfig) *Server {
 	if c.Observe == nil {
 		c.Observe = func(Event) {}
 	}
-	s := &Server{config: c, receivers: map[string]*Receiver{}, endpoints: map[string]endpoint{}, perPeer: connsPerPeer, overall: connsOverall}
-	shared := newMemory(smallBodies, largeBodies)
-	for _, rc := range c.Receivers {
-		rc.memory = shared
-		s.receivers[rc.config.Path] = rc
-		if rc.config.Gate == nil {
-			s.receivers[rc.config.Path+"/oauth/token"] = rc // 503 there, too
-			continue
-		}
-		for path, h := range rc.config.Gate.Endpoints() {
-			s.endpoints[rc.config.Path+path] = endpoint{rc, h}
-		}
-	}
+	s := &Server{config: c, memory: newMemory(smallBodies, largeBodies), perPeer: connsPerPeer, overall: connsOverall}
+	s.Replace(c.Served)
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(c.TLS != nil)
@@ -83,6 +85,26 @@ func NewServer(c ServerConfig) *Server {
 	return s
 }
 
+// Replace serves other receivers from now on. Requests in hand are answered by those that have them.
+func (s *Server) Replace(by Served) {
+	next := &routes{Served: by, receivers: map[string]*Receiver{}, endpoints: map[string]endpoint{}}
+	for _, rc := range by.Receivers {
+		rc.memory = s.memory
+		next.receivers[rc.config.Path] = rc
+		if rc.config.Gate == nil {
+			next.receivers[rc.config.Path+"/oauth/token"] = rc // 503 there, too
+			continue
+		}
+		for path, h := range rc.config.Gate.Endpoints() {
+			next.endpoints[rc.config.Path+path] = endpoint{rc, h}
+		}
+	}
+	s.routes.Store(next)
+}
+
+// proxies are the peers that are trusted now.
+func (s *Server) proxies() []netip.Prefix { return s.routes.Load().TrustedProxies }
+
 // safeTLS asks for what Redox asks for at the least.
 func safeTLS(c *tls.Config) *tls.Config {
 	if c == nil {
@@ -95,7 +117,7 @@ func safeTLS(c *tls.Config) *tls.Config {
 
 // Serve answers what comes in at l until Shutdown, and then returns http.ErrServerClosed. It closes l.
 func (s *Server) Serve(l net.Listener) error {
-	g := newGuard(l, s.perPeer, s.overall, s.config.TrustedProxies)
+	g := newGuard(l, s.perPeer, s.overall, s.proxies)
 	if s.config.TLS != nil {
 		return s.http.ServeTLS(g, "", "")
 	}
@@ -113,12 +135,13 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 // ServeHTTP hands a request on. Paths are compared as they were sent: what is escaped, doubled or of another case is another.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if path, ok := s.path(r); ok {
-		if rc, ok := s.receivers[path]; ok {
+	now := s.routes.Load()
+	if path, ok := now.path(r); ok {
+		if rc, ok := now.receivers[path]; ok {
 			rc.ServeHTTP(w, r)
 			return
 		}
-		if e, ok := s.endpoints[path]; ok {
+		if e, ok := now.endpoints[path]; ok {
 			s.serveEndpoint(e, w, r)
 			return
 		}
@@ -126,20 +149,20 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{Receiver: &Receiver{allowed: granted}, w: w, r: r, control: http.NewResponseController(w), began: time.Now()}
 	a := answer{status: http.StatusNotFound, kind: KindStray, reason: "no receiver has this path"}
 	x.send(a)
-	s.config.Observe(Event{At: x.began, Peer: peerOf(r, s.config.TrustedProxies), Method: methodOf(r), Kind: a.kind, Status: a.status, Reason: a.reason, Took: time.Since(x.began)})
+	s.config.Observe(Event{At: x.began, Peer: peerOf(r, now.TrustedProxies), Method: methodOf(r), Kind: a.kind, Status: a.status, Reason: a.reason, Took: time.Since(x.began)})
 }
 
 // path returns the path of a request for us.
-func (s *Server) path(r *http.Request) (string, bool) {
+func (now *routes) path(r *http.Request) (string, bool) {
 	plain := r.URL.Host == "" && r.URL.Scheme == "" && r.URL.Opaque == "" && r.URL.RawPath == ""
-	if s.config.Host == "" || r.TLS == nil {
+	if now.Host == "" || r.TLS == nil {
 		return r.URL.Path, plain
 	}
 	host := r.Host
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
-	return r.URL.Path, plain && strings.EqualFold(strings.TrimSuffix(host, "."), s.config.Host)
+	return r.URL.Path, plain && strings.EqualFold(strings.TrimSuffix(host, "."), now.Host)
 }
 
 // serveEndpoint hands a request to what a strategy serves, with the bounds that hold for a body here.

@@ -161,7 +161,7 @@ func newWorld(t testing.TB, s setting) *world {
 	t.Helper()
 	w := &world{t: t, inbox: &memoryInbox{}, events: &events{}, served: make(chan error, 1)}
 	w.rc = receiverOf(t, s, w.inbox, w.events)
-	config := ServerConfig{Receivers: append([]*Receiver{w.rc}, s.more...), ErrorLog: log.New(io.Discard, "", 0), Observe: w.events.observe}
+	config := ServerConfig{Served: Served{Receivers: append([]*Receiver{w.rc}, s.more...)}, ErrorLog: log.New(io.Discard, "", 0), Observe: w.events.observe}
 	if s.config != nil {
 		s.config(&config)
 	}

@@ -49,6 +49,7 @@ type Config struct {
 
 	Zone  *time.Location `toml:"-"` // of Timezone
 	Files []string       `toml:"-"` // the file given to Load, then what it includes
+	Sum   string         `toml:"-"` // of the names and the text of Files: another one is another state of them
 
 	set settings
 }
@@ -68,6 +69,7 @@ type Serve struct {
 	CertFile       string   `toml:"cert_file" path:"file" otherwise:"none: plain HTTP, for a proxy in front that ends TLS" doc:"PEM file of the receivers' certificate with its whole chain. It is read again when it changes."`
 	KeyFile        string   `toml:"key_file" path:"file" otherwise:"none" doc:"PEM file of the certificate's key."`
 	TrustedProxies []string `toml:"trusted_proxies" otherwise:"none" doc:"Addresses or networks (10.0.0.0/8) of proxies in front. What they say of who called (X-Forwarded-For) is believed, and that of nobody else."`
+	LogLevel       string   `toml:"log_level" default:"info" oneof:"debug,info,warn,error" doc:"From which level on the daemon writes its log. --log-level goes before it."`
 	PublicURL      string   `toml:"public_url" otherwise:"none" doc:"URL by which Redox reaches the receivers, without their path: audience of assertions to our token endpoints, and host that signatures are made for."`
 
 	Proxies []netip.Prefix `toml:"-"` // of TrustedProxies

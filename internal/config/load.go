@@ -1,7 +1,10 @@
 package config
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"hash"
 	"io"
 	"maps"
 	"os"
@@ -29,7 +32,7 @@ func Given(files map[string][]byte) Option {
 // Load reads a configuration and everything that it includes. Its error is Problems, all of them, whatever is wrong;
 // it reads no secret and asks nobody: what those answer is found by Faults and at use.
 func Load(path string, options ...Option) (*Config, error) {
-	l := &loader{files: []string{path}}
+	l := &loader{files: []string{path}, sum: sha256.New()}
 	for _, o := range options {
 		o(l)
 	}
@@ -51,6 +54,7 @@ func Load(path string, options ...Option) (*Config, error) {
 	if len(l.problems) > 0 {
 		return nil, l.problems.sorted(l.files)
 	}
+	c.Sum = hex.EncodeToString(l.sum.Sum(nil))
 	return c, nil
 }
 
@@ -58,6 +62,7 @@ func Load(path string, options ...Option) (*Config, error) {
 type loader struct {
 	files     []string
 	problems  Problems
+	sum       hash.Hash // of the files' names and texts
 	schedules []schedule.Option
 	given     map[string][]byte // in place of what is on the disk
 
@@ -78,6 +83,8 @@ func (l *loader) read(path string) *node {
 	if err != nil {
 		l.add(place{path, 1, 1}.problem("", "", "%v", err))
 	} else {
+		fmt.Fprintf(l.sum, "%q %d\n", filepath.Base(path), len(data))
+		_, _ = l.sum.Write(data) // never fails
 		var problems Problems
 		t, problems = parse(path, data)
 		l.add(problems...)

@@ -32,7 +32,7 @@ func mistakesOfForm() []mistake {
 	return []mistake{
 		{"misspelt job key", job + "shedule = '@daily'", "5:1: job.asthma.shedule: unknown key; did you mean schedule?"},
 		{"swapped letters", job + "tokne = 'env:A'", "5:1: job.asthma.tokne: unknown key; did you mean token?"},
-		{"key of nowhere", server + "[serve]\nport = 80", "4:1: serve.port: unknown key; known here are admin, cert_file, key_file, listen, public_url, trusted_proxies"},
+		{"key of nowhere", server + "[serve]\nport = 80", "4:1: serve.port: unknown key; known here are admin, cert_file, key_file, listen, log_level, public_url, trusted_proxies"},
 		{"misspelt table", pg + "[postgress]\nddl = 'plan'", "2:2: postgress: unknown key; did you mean postgres?"},
 		{"job key on a server", server + "[redcap.b]\nurl = 'https://b.example.edu/api/'\nschedule = '@daily'", "5:1: redcap.b.schedule: unknown key; known here are ca_file, ca_only, client_cert, client_key, contact, defaults, proxy, requests_per_minute, timeout, timezone, tokens, url"},
 		{"unknown key in defaults that no job uses", pg + "[defaults]\npul = ['records']", "3:1: defaults.pul: unknown key; did you mean pull?"},

@@ -24,6 +24,7 @@ type Config struct {
 	Upstream  upstream.Config // how JWKS, tokeninfo and introspection are reached
 	Version   string          // of syncd, for the User-Agent
 	Store     Store           // needed by strategies that have a token endpoint
+	Keys      *KeySets        // shared by Gates that follow one another; may be nil
 	Now       func() time.Time
 }
 

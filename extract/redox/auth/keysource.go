@@ -140,7 +140,36 @@ type urlKeys struct {
 	now func() time.Time
 
 	mu    sync.Mutex // held while asking
-	state atomic.Pointer[keyState]
+	state *atomic.Pointer[keyState]
+}
+
+// KeySets keeps what was read from addresses of keys beyond the life of a Gate: one that takes the place of another lets senders
+// in, also while the address does not answer. Its zero value is ready for use.
+type KeySets struct {
+	mu sync.Mutex
+	of map[keyAddress]*atomic.Pointer[keyState]
+}
+
+// keyAddress is whose keys are read, where, and whom that is believed of.
+type keyAddress struct {
+	destination, url string
+	reach            upstream.Config
+}
+
+// state returns where an address's keys are kept; without KeySets, a place of its own.
+func (k *KeySets) state(of keyAddress) *atomic.Pointer[keyState] {
+	if k == nil {
+		return &atomic.Pointer[keyState]{}
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.of == nil {
+		k.of = map[keyAddress]*atomic.Pointer[keyState]{}
+	}
+	if k.of[of] == nil {
+		k.of[of] = &atomic.Pointer[keyState]{}
+	}
+	return k.of[of]
 }
 
 // keyState is what is known of an address.

@@ -202,7 +202,7 @@ func (c Config) keys() (keySource, error) {
 		if err != nil {
 			return nil, fmt.Errorf("jwks_url: %w", err)
 		}
-		return &urlKeys{url: o.JWKSURL, ask: ask, now: c.Now}, nil
+		return &urlKeys{url: o.JWKSURL, ask: ask, now: c.Now, state: c.Keys.state(keyAddress{c.Destination, o.JWKSURL, c.Upstream})}, nil
 	}
 }
 
