@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"sync"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 
@@ -75,13 +76,32 @@ func (w *chunkWorker) Work(ctx context.Context, queued *river.Job[chunkArgs]) er
 	run, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(e.cut, func() { cancel(context.Cause(e.cut)) })()
+	told := func(r Report, failed error) {
+		if e.Done != nil {
+			e.Done(r, failed)
+		}
+		if r.Chunk == "" && failed == nil {
+			w.handOut(ctx)
+		}
+	}
 	err = e.runner.Fill(run, e.stopping, Fill{
-		Order: load.Order{Job: j.Name, Schema: j.Schema, Source: j.Source}, Open: j.Open, ID: b.ID, Done: e.Done,
+		Order: load.Order{Job: j.Name, Schema: j.Schema, Source: j.Source}, Open: j.Open, ID: b.ID, Done: told,
 	})
 	if err != nil && !errors.Is(err, ErrStopped) && run.Err() == nil {
 		e.Log.Warn("backfill waits", slog.String("job", b.Job), slog.Int64("backfill", b.ID), slog.Any("error", err))
 	}
 	return nil
+}
+
+// handOut tells the others at once of chunks that there are now.
+func (w *chunkWorker) handOut(ctx context.Context) {
+	q, err := river.ClientFromContextSafely[pgx.Tx](ctx)
+	if err == nil {
+		err = w.engine.distributeChunks(ctx, q)
+	}
+	if err != nil && ctx.Err() == nil {
+		w.engine.Log.Debug("chunks are handed out at the next turn", slog.Any("error", err))
+	}
 }
 
 // enter lets as many of this process work on a backfill as it says.

@@ -69,6 +69,11 @@ func run(ctx context.Context, s settings) error {
 			return err
 		}
 	}
+	if s.wants("B9") {
+		if err := b.share(ctx); err != nil {
+			return err
+		}
+	}
 	if s.wants("engage") {
 		return b.campus(ctx)
 	}
