@@ -23,7 +23,8 @@ type Runner struct {
 	Holder    string        // who holds the claims: host and process
 	BeatEvery time.Duration // 0: load.BeatEvery
 
-	large, largeChunk int // of a first load; 0: the constants
+	// A first load of more records than Large is cut into chunks of LargeChunk; 0: 50,000 and 25,000.
+	Large, LargeChunk int
 }
 
 // Run carries out one run of a job and reports it. The error says why it did not succeed; a run that ended with a
@@ -48,7 +49,7 @@ func (r *Runner) Run(ctx context.Context, o load.Order, open Open, opt Options) 
 	}
 	rep.RunID = run.ID()
 	x := &execution{
-		w: r.Warehouse, run: run, order: o, open: open, opt: opt, rep: &rep, large: r.large, largeChunk: r.largeChunk,
+		w: r.Warehouse, run: run, order: o, open: open, opt: opt, rep: &rep, large: r.Large, largeChunk: r.LargeChunk,
 		log: r.Log.With(slog.String("job", o.Job), slog.String("source", o.Source), slog.Int64("run_id", run.ID())),
 	}
 	x.log.Info("run began", slog.String("kind", o.Kind))

@@ -32,6 +32,7 @@ type Main struct {
 
 	wait    time.Duration   // before a request is tried again, at first; 0: a second. Tests have no time for that
 	hurry   int             // how many times faster a stop is than in life; 0: as fast. Tests have no time for that
+	large   int             // records of a first load that is not cut into chunks; 0: the usual. Tests have not that many
 	options []config.Option // of reading jobs.toml; tests rehearse with schedules of seconds
 }
 

@@ -56,7 +56,7 @@ func (c *cli) sync(cfg *config.Config, w *load.Warehouse, names []string, o sync
 	}
 	r := &syncRun{
 		cli: c, cfg: cfg, syncing: o, from: c.newSources(cfg, log, w), bars: newProgress(c.Stderr), stopping: s,
-		runner: &job.Runner{Warehouse: w, Log: log, Holder: holder()},
+		runner: &job.Runner{Warehouse: w, Log: log, Holder: holder(), Large: c.large, LargeChunk: c.large / 2},
 	}
 	worst := exitDone
 	for _, name := range names {

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"syncd/internal/fake/redcap"
+)
+
+// large runs the program here, where a first load of more than 20 records is large.
+func (w *watch) large(t *testing.T, signals <-chan os.Signal, args ...string) (code int, said string) {
+	t.Helper()
+	var out bytes.Buffer
+	m := &Main{
+		Args: append([]string{"-c", w.file(t, "127.0.0.1:0")}, args...), Stdout: &out, Stderr: &out, Now: time.Now, Signals: signals,
+		wait: time.Millisecond, large: 20,
+	}
+	code = m.Run(t.Context())
+	return code, out.String()
+}
+
+func TestLargeFirstLoadIsCutByTheRunThatMakesItAndGoesOnWhereItWasInterrupted(t *testing.T) {
+	w, calm := newFillScene(t, 300)
+	t.Setenv("TOKEN", w.project.Token())
+	t.Setenv("DATABASE_URL", calm)
+	code, said := w.on(calm).large(t, nil, "sync", "crash")
+	if code != exitDone || !strings.Contains(said, "crash: succeeded, proven") {
+		t.Fatalf("exit %d:\n%s", code, said)
+	}
+	w.on(calm).is(t, "succeeded 30 true true", "SELECT concat_ws(' ', state, chunks, first, automatic) FROM syncd.backfill")
+	w.on(calm).is(t, "30", "SELECT count(*) FROM syncd.backfill_chunk WHERE state = 'done' AND ids IS NULL")
+	w.on(calm).is(t, "1", "SELECT count(*) FROM syncd.run")
+	w.on(calm).is(t, "true", "SELECT bool_and(holds) FROM (SELECT (jsonb_array_elements(proofs) ->> 'holds')::boolean AS holds FROM syncd.run) AS p")
+
+	t.Setenv("DATABASE_URL", w.database)
+	signals := make(chan os.Signal, 1)
+	n := 0
+	w.fake.OnRequest(func(r redcap.Request) {
+		if r.Content == "record" && r.IDs > 1 {
+			if n++; n == 2 {
+				signals <- os.Interrupt
+			}
+		}
+	})
+	if code, said = w.large(t, signals, "sync", "crash"); code != exitInterrupted {
+		t.Fatalf("exit %d:\n%s", code, said)
+	}
+	w.fake.OnRequest(nil)
+	loaded := scalar(t, w.database, "SELECT count(*) FROM crash.redcap_record")
+	if loaded == "0" || loaded == "300" {
+		t.Fatalf("%s records were loaded before the interruption", loaded)
+	}
+	w.is(t, "running", "SELECT state FROM syncd.backfill")
+	if code, said = w.large(t, nil, "sync", "crash"); code != exitDone || !strings.Contains(said, "succeeded, proven") {
+		t.Fatalf("exit %d:\n%s", code, said)
+	}
+	w.is(t, "true", "SELECT sum(read) + "+loaded+" = 300 FROM syncd.run_table WHERE run_id = 2 AND table_name = 'redcap_record'")
+	w.is(t, "succeeded 30", "SELECT state || ' ' || chunks FROM syncd.backfill")
+	if got, want := digest(t, w.database), digest(t, calm); got != want {
+		t.Errorf("rows differ:\n%s\n--\n%s", got, want)
+	}
+	w.is(t, "true", "SELECT value::timestamptz <= (SELECT started_at FROM syncd.run WHERE run_id = 1) + interval '2 s' FROM syncd.mark WHERE name = 'server_time'")
+	if code, said = w.large(t, nil, "sync", "crash"); code != exitDone || !strings.Contains(said, "inserted 0, updated 0") {
+		t.Fatalf("exit %d:\n%s", code, said)
+	}
+}
+
+func TestInterruptedFirstLoadOfAStructureThatHasChangedIsReadFromTheStart(t *testing.T) {
+	w, _ := newFillScene(t, 120)
+	t.Setenv("TOKEN", w.project.Token())
+	t.Setenv("DATABASE_URL", w.database)
+	signals := make(chan os.Signal, 1)
+	w.fake.OnRequest(func(r redcap.Request) {
+		if r.Content == "record" && r.IDs > 1 && len(signals) == 0 {
+			signals <- os.Interrupt
+		}
+	})
+	if code, said := w.large(t, signals, "sync", "crash"); code != exitInterrupted {
+		t.Fatalf("exit %d:\n%s", code, said)
+	}
+	w.fake.OnRequest(nil)
+	if err := w.project.AddForm(redcap.Form{Name: "extra", Label: "Extra"}, redcap.Field{Name: "extra_note", Type: "text"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.project.Set("1", "", "", 0, "extra_note", "of one"); err != nil {
+		t.Fatal(err)
+	}
+	if code, said := w.large(t, nil, "sync", "crash"); code != exitDone || !strings.Contains(said, "succeeded, proven") {
+		t.Fatalf("exit %d:\n%s", code, said)
+	}
+	w.is(t, "1", "SELECT count(*) FROM crash.extra")
+	w.is(t, "120", "SELECT sum(read) FROM syncd.run_table WHERE run_id = 2 AND table_name = 'redcap_record'")
+	w.is(t, "succeeded", "SELECT state FROM syncd.backfill")
+}
