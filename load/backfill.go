@@ -268,6 +268,7 @@ func (w *Warehouse) moveBackfill(ctx context.Context, id int64, to, by, reason s
 		if err != nil || by == "" {
 			return err
 		}
-		return audit(ctx, tx, by, "backfill "+to, "job "+job, map[string]any{"backfill": id, "reason": reason})
+		verb := map[string]string{BackfillRunning: "resume", BackfillPaused: "pause", BackfillCancelled: "cancel"}[to]
+		return audit(ctx, tx, by, "backfill "+verb, "job "+job, map[string]any{"backfill": id, "reason": reason})
 	})
 }

@@ -7,30 +7,31 @@ import (
 	"testing"
 	"time"
 
+	"syncd/internal/config"
 	"syncd/internal/fake/redcap"
 )
 
-// large runs the program here, where a first load of more than 20 records is large.
+// large runs the program here, where a first load of more than 100 records is large.
 func (w *watch) large(t *testing.T, signals <-chan os.Signal, args ...string) (code int, said string) {
 	t.Helper()
 	var out bytes.Buffer
 	m := &Main{
 		Args: append([]string{"-c", w.file(t, "127.0.0.1:0")}, args...), Stdout: &out, Stderr: &out, Now: time.Now, Signals: signals,
-		wait: time.Millisecond, large: 20,
+		wait: time.Millisecond, large: 100, options: []config.Option{config.LeastEvery(time.Second)},
 	}
 	code = m.Run(t.Context())
 	return code, out.String()
 }
 
 func TestLargeFirstLoadIsCutByTheRunThatMakesItAndGoesOnWhereItWasInterrupted(t *testing.T) {
-	w, calm := newFillScene(t, 300)
+	w, calm := newFillScene(t, 1500)
 	t.Setenv("TOKEN", w.project.Token())
 	t.Setenv("DATABASE_URL", calm)
 	code, said := w.on(calm).large(t, nil, "sync", "crash")
 	if code != exitDone || !strings.Contains(said, "crash: succeeded, proven") {
 		t.Fatalf("exit %d:\n%s", code, said)
 	}
-	w.on(calm).is(t, "succeeded 30 true true", "SELECT concat_ws(' ', state, chunks, first, automatic) FROM syncd.backfill")
+	w.on(calm).is(t, "succeeded 30 t t", "SELECT concat_ws(' ', state, chunks, first, automatic) FROM syncd.backfill")
 	w.on(calm).is(t, "30", "SELECT count(*) FROM syncd.backfill_chunk WHERE state = 'done' AND ids IS NULL")
 	w.on(calm).is(t, "1", "SELECT count(*) FROM syncd.run")
 	w.on(calm).is(t, "true", "SELECT bool_and(holds) FROM (SELECT (jsonb_array_elements(proofs) ->> 'holds')::boolean AS holds FROM syncd.run) AS p")
@@ -40,7 +41,7 @@ func TestLargeFirstLoadIsCutByTheRunThatMakesItAndGoesOnWhereItWasInterrupted(t 
 	n := 0
 	w.fake.OnRequest(func(r redcap.Request) {
 		if r.Content == "record" && r.IDs > 1 {
-			if n++; n == 2 {
+			if n++; n == 1 {
 				signals <- os.Interrupt
 			}
 		}
@@ -50,14 +51,14 @@ func TestLargeFirstLoadIsCutByTheRunThatMakesItAndGoesOnWhereItWasInterrupted(t 
 	}
 	w.fake.OnRequest(nil)
 	loaded := scalar(t, w.database, "SELECT count(*) FROM crash.redcap_record")
-	if loaded == "0" || loaded == "300" {
+	if loaded == "0" || loaded == "1500" {
 		t.Fatalf("%s records were loaded before the interruption", loaded)
 	}
 	w.is(t, "running", "SELECT state FROM syncd.backfill")
 	if code, said = w.large(t, nil, "sync", "crash"); code != exitDone || !strings.Contains(said, "succeeded, proven") {
 		t.Fatalf("exit %d:\n%s", code, said)
 	}
-	w.is(t, "true", "SELECT sum(read) + "+loaded+" = 300 FROM syncd.run_table WHERE run_id = 2 AND table_name = 'redcap_record'")
+	w.is(t, "true", "SELECT sum(read) + "+loaded+" = 1500 FROM syncd.run_table WHERE run_id = 2 AND table_name = 'redcap_record'")
 	w.is(t, "succeeded 30", "SELECT state || ' ' || chunks FROM syncd.backfill")
 	if got, want := digest(t, w.database), digest(t, calm); got != want {
 		t.Errorf("rows differ:\n%s\n--\n%s", got, want)

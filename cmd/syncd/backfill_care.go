@@ -29,7 +29,7 @@ func (c *cli) backfillListCommand() *cobra.Command {
 			if all {
 				ended = 1 << 30
 			}
-			return c.withWarehouse(func(_ *config.Config, w *load.Warehouse) error {
+			return c.toRead(func(_ *config.Config, w *load.Warehouse) error {
 				list, err := w.Backfills(c.ctx, name, ended)
 				if err != nil {
 					return err
