@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"syncd/extract"
@@ -43,7 +44,8 @@ type filling struct {
 	*Runner
 	stop  <-chan struct{}
 	waits string
-	tries int // of a step that is no chunk
+	tries int         // of a step that is no chunk
+	asked atomic.Bool // a person cancelled the run in hand
 }
 
 // errLater says that there is nothing to do for this process now.
@@ -140,6 +142,12 @@ func (f *filling) take(ctx context.Context, next *load.NextStep) error {
 	if waits {
 		return f.wait(ctx, "a run of the job's schedule, which goes first")
 	}
+	var paused *load.PausedError
+	if err := f.Warehouse.Paused(ctx, f.Order.Job, f.Order.Source); errors.As(err, &paused) {
+		return f.wait(ctx, paused.Pause.Subject+", which is "+(&paused.Pause).String())
+	} else if err != nil {
+		return err
+	}
 	admitted, outage, err := f.Warehouse.Circuit(f.Order.Source).Begin(ctx)
 	if err != nil {
 		return err
@@ -158,7 +166,8 @@ func (f *filling) take(ctx context.Context, next *load.NextStep) error {
 func (f *filling) step(ctx context.Context, next *load.NextStep) (Report, error) {
 	o := f.Order
 	o.Kind = load.KindBackfill
-	opt := Options{Stop: f.stop, Again: f.again(next), Progress: func(e Event) { f.tell(next.Backfill, e.Done) }}
+	f.asked.Store(false)
+	opt := Options{Stop: f.stop, Asked: func() { f.asked.Store(true) }, Again: f.again(next), Progress: func(e Event) { f.tell(next.Backfill, e.Done) }}
 	switch next.Do {
 	case load.DoDescribe:
 		opt.Full, opt.Progress = true, nil
@@ -228,6 +237,11 @@ func (f *filling) judge(ctx context.Context, next *load.NextStep, rep Report, er
 		return nil
 	case err == nil: // a proof shows a mismatch
 		return f.give(ctx, next, rep.Reason)
+	case f.asked.Load() && rep.State == load.Cancelled:
+		_, err := f.Warehouse.PauseBackfill(ctx, f.ID, "", rep.Reason)
+		return err
+	case errors.As(err, new(*load.PausedError)):
+		return f.pause(ctx) // the loop says what it waits for
 	case errors.Is(err, ErrStopped), ctx.Err() != nil, errors.As(err, new(*load.StaleError)):
 		return nil // the loop looks what became of it
 	case errors.As(err, &busy):

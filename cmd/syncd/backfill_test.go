@@ -210,3 +210,26 @@ func TestDaemonsShareABackfillAndSlotsWaitForOneChunk(t *testing.T) {
 	w.is(t, "0", `SELECT count(*) FROM syncd.run AS a JOIN syncd.run AS b ON a.job = b.job AND a.run_id < b.run_id AND (a.chunk = '' OR b.chunk = '' OR a.chunk = b.chunk)
 		WHERE a.started_at < b.ended_at AND b.started_at < a.ended_at`)
 }
+
+func TestChunksOfAPausedSourceWaitAndARunThatIsCancelledPausesItsBackfill(t *testing.T) {
+	t.Parallel()
+	w, _ := newFillScene(t, 40)
+	w.runs(t, exitDone, "pause", "redcap.main", "--reason", "the server is moved")
+	signal, ends := w.starts(t, "backfill", "crash", "--chunk", "10")
+	w.awaits(t, "planned 0", "SELECT state || ' ' || chunks FROM syncd.backfill")
+	signal(syscall.SIGINT)
+	ends(exitInterrupted)
+	w.is(t, "0", "SELECT count(*) FROM syncd.run")
+	w.runs(t, exitDone, "resume", "redcap.main")
+	asked, release := w.holdPull()
+	defer release()
+	_, ends = w.starts(t, "backfill", "crash")
+	<-asked
+	w.runs(t, exitDone, "cancel", scalar(t, w.database, "SELECT max(run_id) FROM syncd.run"))
+	w.awaits(t, "paused", "SELECT CASE WHEN clock_timestamp() - cancel_at > interval '11 s' THEN 'paused' END FROM syncd.run ORDER BY run_id DESC LIMIT 1")
+	release()
+	ends(exitInterrupted)
+	w.is(t, "true", "SELECT reason LIKE 'cancelled by %' FROM syncd.backfill")
+	w.runs(t, exitDone, "backfill", "crash")
+	w.is(t, "40", "SELECT count(*) FROM crash.redcap_record")
+}
