@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"syncd/extract"
 )
 
 var (
@@ -65,6 +67,15 @@ func (w *Warehouse) Tend(ctx context.Context, b *Inbox, day time.Time, holder st
 		return nil, false, err
 	}
 	c := &care{w: w, inbox: b, now: now, date: date, holder: holder, removed: Removed{}}
+	if b != nil {
+		gone, err := b.dropMonths(ctx, now, all)
+		if err != nil {
+			return c.removed, true, err
+		}
+		if err := c.count(ctx, "payloads", gone); err != nil {
+			return c.removed, true, err
+		}
+	}
 	for _, k := range all {
 		if k.Held {
 			c.held = append(c.held, k.Job)
@@ -104,8 +115,15 @@ func (c *care) count(ctx context.Context, what string, n int64) error {
 
 func (c *care) tend(ctx context.Context, k Kept) error {
 	if k.Receiver && k.Payloads > 0 && c.inbox != nil {
+		var unread int64
+		if k.Rejects > 0 { // what could not be read is looked into for as long as rejects are
+			var err error
+			if unread, err = c.inbox.expire(ctx, k.Job, c.now.Add(-max(k.Payloads, k.Rejects)), extract.Rejected); err != nil {
+				return err
+			}
+		}
 		gone, err := c.inbox.Expire(ctx, k.Job, c.now.Add(-k.Payloads), c.now)
-		if err != nil {
+		if gone += unread; err != nil {
 			return err
 		}
 		if err := c.count(ctx, "payloads", gone); err != nil {

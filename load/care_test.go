@@ -129,3 +129,45 @@ func TestAPurgeWaitsForARunAndKeepsOutWhatItHadInHand(t *testing.T) {
 		t.Errorf("purged without a journal: %v", err)
 	}
 }
+
+func TestMonthsOfWhichNothingIsKeptGoWhole(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	w, b := warehouseAt(t, Config{URL: url}), inboxAt(t, Config{URL: url})
+	now, err := w.Now(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := monthOf(now).AddDate(0, -12, 0)
+	for i := range 4 {
+		if err := b.MakeMonths(t.Context(), old.AddDate(0, 3*i, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for key, months := range map[string]int{"whole": 0, "whole too": 0, "waits": 1, "rejected": 2, "held": 3, "young": 11} {
+		d := delivery(key, key)
+		if d.ReceivedAt = old.AddDate(0, months, 1); key == "held" {
+			d.Destination = "clinic"
+		}
+		if _, err := b.Accept(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	do(t, w, "UPDATE syncd.delivery SET state = CASE dedupe_key WHEN 'waits' THEN 'pending' WHEN 'rejected' THEN 'rejected' ELSE 'applied' END")
+	const day = 24 * time.Hour
+	removed, did, err := w.Tend(t.Context(), b, now, "one", []Kept{
+		{Job: "hospital", Receiver: true, Payloads: 90 * day, Rejects: 300 * day}, {Job: "clinic", Receiver: true, Payloads: 90 * day, Rejects: 90 * day, Held: true},
+	}, 0)
+	if err != nil || !did || removed["payloads"] != 3 {
+		t.Errorf("removed %v, %v, %v", removed, did, err)
+	}
+	if n := ask[int](t, w, "SELECT count(*) FROM syncd.payload AS p JOIN syncd.delivery AS d USING (seq) WHERE dedupe_key IN ('waits', 'held', 'young')"); n != 3 {
+		t.Errorf("%d of three are left", n)
+	}
+	if n := ask[int](t, w, "SELECT count(*) FROM pg_class WHERE relname = $1", monthTable(old)); n != 0 {
+		t.Error("the month is still there")
+	}
+	if n := ask[int](t, w, "SELECT count(*) FROM syncd.delivery"); n != 6 {
+		t.Errorf("%d facts", n)
+	}
+}

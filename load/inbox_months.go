@@ -10,6 +10,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"syncd/extract"
 )
 
 var (
@@ -120,15 +122,8 @@ func (b *Inbox) limited(ctx context.Context, query string, arg any) error {
 // Expire deletes the bytes of a receiver's deliveries that came in before an instant, but for those that wait or could not be
 // read, and drops the partitions of months past that hold nothing any more. It answers how many went.
 func (b *Inbox) Expire(ctx context.Context, destination string, before, now time.Time) (gone int64, err error) {
-	for {
-		tag, err := b.pool.Exec(ctx, payloadExpireSQL, destination, before, expireAtOnce)
-		if err != nil {
-			return gone, fault("expire payloads", err)
-		}
-		gone += tag.RowsAffected()
-		if tag.RowsAffected() < expireAtOnce {
-			break
-		}
+	if gone, err = b.expire(ctx, destination, before, extract.Applied, extract.Unhandled); err != nil {
+		return gone, err
 	}
 	months, err := b.Months(ctx)
 	if err != nil {
@@ -142,6 +137,20 @@ func (b *Inbox) Expire(ctx context.Context, destination string, before, now time
 		}
 	}
 	return gone, nil
+}
+
+// expire deletes the bytes of deliveries in some states.
+func (b *Inbox) expire(ctx context.Context, destination string, before time.Time, states ...extract.Outcome) (gone int64, err error) {
+	for {
+		tag, err := b.pool.Exec(ctx, payloadExpireSQL, destination, before, expireAtOnce, states)
+		if err != nil {
+			return gone, fault("expire payloads", err)
+		}
+		gone += tag.RowsAffected()
+		if tag.RowsAffected() < expireAtOnce {
+			return gone, nil
+		}
+	}
 }
 
 // dropEmpty drops a partition that holds nothing. What others hold open stays for the next time.

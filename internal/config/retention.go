@@ -8,7 +8,7 @@ import (
 
 // Retention says how long what may be needed is kept; what people report from is not touched by it.
 type Retention struct {
-	Payloads string `toml:"payloads" default:"180d" doc:"How long the bytes of deliveries are kept, once something was done with them: 180d, 3y, or forever. What could not be read, and what waits, stays. Deliveries whose bytes are gone cannot be replayed."`
+	Payloads string `toml:"payloads" default:"180d" doc:"How long the bytes of deliveries are kept, once something was done with them: 180d, 3y, or forever. Those of deliveries that could not be read stay for as long as rejects, where that is longer. Deliveries whose bytes are gone cannot be replayed."`
 	Rejects  string `toml:"rejects" default:"180d" doc:"How long rows that could not be stored are kept after they were stored or last seen."`
 	Deleted  string `toml:"deleted" default:"90d" doc:"How long rows that were moved out stay in the schemas that end in _deleted."`
 	Runs     string `toml:"runs" default:"3y" doc:"How long runs are kept, with their counts and proofs. Runs that open rejects or held deletions refer to stay, and of each job the last good ones."`
