@@ -7,6 +7,7 @@ import (
 
 	"syncd/internal/config"
 	"syncd/load"
+	"syncd/ops"
 )
 
 const (
@@ -58,7 +59,7 @@ func (c *cli) tendOnce(ctx context.Context, cfg *config.Config, w *load.Warehous
 		var did bool
 		if removed, did, err = w.Tend(ctx, b, at, holder(), kept, cfg.RunsKept()); did && err == nil {
 			attrs := []any{slog.String("day", at.Format(time.DateOnly))}
-			for _, what := range []string{"payloads", "rejects", "deleted", "runs", "slots"} {
+			for _, what := range removals() {
 				attrs = append(attrs, slog.Int64(what, removed[what]))
 			}
 			log.Info("retention: what was older than it is kept is removed", attrs...)
@@ -100,3 +101,26 @@ func keptBy(ctx context.Context, cfg *config.Config, w *load.Warehouse) ([]load.
 	}
 	return all, nil
 }
+
+var (
+	retentionLast    = ofLedger("retention_last_timestamp_seconds", "When what is older than it is to be kept was last removed.", false)
+	retentionRemoved = ofLedger("retention_last_removed", "How much that removed.", false, "what")
+)
+
+// tellCare tells when retention was last carried out, and how much it removed.
+func tellCare(w *load.Warehouse) ops.Tell {
+	return func(ctx context.Context) ([]ops.Sample, error) {
+		last, err := w.LastCare(ctx)
+		if err != nil || last == nil {
+			return nil, err
+		}
+		all := []ops.Sample{{Of: retentionLast, Value: float64(last.EndedAt.Unix())}}
+		for _, what := range removals() {
+			all = append(all, ops.Sample{Of: retentionRemoved, Labels: []string{what}, Value: float64(last.Removed[what])})
+		}
+		return all, nil
+	}
+}
+
+// removals are what retention removes.
+func removals() []string { return []string{"payloads", "rejects", "deleted", "runs", "slots"} }

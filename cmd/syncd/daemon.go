@@ -185,6 +185,7 @@ func (d *daemon) begin(w *load.Warehouse) error {
 	d.w = w
 	d.from.Store(d.c.newSources(cfg, d.log, w))
 	d.metrics.Add(tellClocks(d.sources))
+	d.metrics.Add(tellCare(w))
 	d.metrics.Add(tellReceivers(w, func() []string { return d.config().ReceiverNames() }, d.c.Now))
 	if err := d.openInbox(); err != nil {
 		return err

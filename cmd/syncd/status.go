@@ -314,14 +314,14 @@ func proofLine(p load.Proof) string {
 
 // tableGrid shows the outcomes of rows, table by table.
 func tableGrid(tables []load.RunTable) *grid {
-	g := &grid{head: []string{"table", "read", "inserted", "updated", "unchanged", "deleted", "rejected", "misfits", "missing", "live"}}
+	g := &grid{head: []string{"table", "read", "inserted", "updated", "unchanged", "deleted", "rejected", "blocked", "misfits", "missing", "live"}}
 	for _, t := range tables {
 		live := ""
 		if t.Live != nil {
 			live = count(*t.Live)
 		}
 		g.add(t.Schema+"."+t.Table, count(t.Read), count(t.Inserted), count(t.Updated), count(t.Unchanged), count(t.Deleted), count(t.Rejected),
-			count(t.NonConforming), count(t.Missing), live)
+			count(t.Blocked), count(t.NonConforming), count(t.Missing), live)
 	}
 	return g
 }

@@ -176,6 +176,7 @@ func outcomes(tables []load.RunTable) string {
 		t.Reencoded += x.Reencoded
 		t.Deleted += x.Deleted
 		t.Rejected += x.Rejected
+		t.Blocked += x.Blocked
 	}
 	parts := []string{"read " + count(t.Read), "inserted " + count(t.Inserted), "updated " + count(t.Updated), "unchanged " + count(t.Unchanged)}
 	if t.Reencoded > 0 {
@@ -184,6 +185,9 @@ func outcomes(tables []load.RunTable) string {
 	parts = append(parts, "deleted "+count(t.Deleted))
 	if t.Rejected > 0 {
 		parts = append(parts, "rejected "+count(t.Rejected))
+	}
+	if t.Blocked > 0 {
+		parts = append(parts, "blocked "+count(t.Blocked))
 	}
 	return strings.Join(parts, ", ")
 }
