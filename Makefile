@@ -7,7 +7,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GOBUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
-.PHONY: help demo test check bench crash prove-redcap prove-engage prove-redox prove-slots release image build setup clean docs
+.PHONY: help demo test check bench crash prove-redcap prove-engage prove-redox prove-restore prove-slots release image build setup clean docs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ prove-redcap: setup ## 2,000 random histories of REDCap projects, with faults an
 
 prove-engage: setup ## 500 random histories of Engage campuses, changing while they are read, with faults and crashes, against the truth after every run
 	@SYNCD_HISTORIES=500 $(GO) test -count=1 -run 'TestCampusHistories$$' -timeout 120m -v ./cmd/syncd
+
+prove-restore: setup ## 20 dumps taken in the middle of runs and pushes, each restored into another cluster and brought up to the live system; a fail-over
+	@SYNCD_MOMENTS=20 $(GO) test -count=1 -run 'TestADumpOfAnyMoment|TestAFailOverToAStandby' -timeout 60m -v ./cmd/syncd
 
 prove-redox: setup ## 10,000 deliveries through a storm against their ledger, and 5,000 orders of 200 messages against one state
 	@SYNCD_DELIVERIES=10000 SYNCD_ORDERS=5000 $(GO) test -count=1 -run 'TestWhatWasAcknowledgedIsAppliedOnce$$|TestAnyOrder' -timeout 120m -v ./cmd/syncd

@@ -115,8 +115,12 @@ func unwind(ctx context.Context, tx pgx.Tx) (lost int64, err error) {
 // Gap is a time in which a receiver may have been sent what the data does not hold.
 type Gap struct {
 	Receiver string
-	Since    time.Time // arrival of the last push that the data holds; zero where it holds none
+	Since    time.Time // before this the data holds everything; zero where it holds no push
 }
+
+// gapMargin is how long before the last push that the data holds one may have arrived that was still on its way into it, and by how much
+// the clocks of replicas may differ.
+const gapMargin = 2 * time.Minute
 
 // Gaps says since when each receiver's sender must send again, after the data was restored. What comes twice is known again.
 func (w *Warehouse) Gaps(ctx context.Context, receivers []string) ([]Gap, error) {
@@ -127,7 +131,7 @@ func (w *Warehouse) Gaps(ctx context.Context, receivers []string) ([]Gap, error)
 	}
 	var name string
 	var at time.Time
-	if _, err := pgx.ForEachRow(rows, []any{&name, &at}, func() error { last[name] = at; return nil }); err != nil {
+	if _, err := pgx.ForEachRow(rows, []any{&name, &at}, func() error { last[name] = at.Add(-gapMargin); return nil }); err != nil {
 		return nil, fault("read arrivals", err)
 	}
 	gaps := make([]Gap, len(receivers))

@@ -91,7 +91,7 @@ func (c *cli) tellGaps(cfg *config.Config, w *load.Warehouse, ends time.Time) er
 	for _, g := range gaps {
 		since := "no push is in the data: from the first one on"
 		if !g.Since.IsZero() {
-			since = "from " + g.Since.UTC().Format(time.RFC3339) + " on, when the last push came in that the data holds"
+			since = "from " + g.Since.UTC().Format(time.RFC3339) + " on: two minutes before the last push that the data holds"
 		}
 		fmt.Fprintf(c.Stdout, "receiver %s: Redox must send again %s\n", g.Receiver, since)
 	}

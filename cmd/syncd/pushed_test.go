@@ -287,9 +287,7 @@ func (w *ward) empty() {
 	for table := range pushedTables(w.t, w.w.Pool(), "ward", "ward_history", "ward_deleted") {
 		tables = append(tables, table)
 	}
-	if _, err := w.w.Pool().Exec(w.t.Context(), "TRUNCATE "+strings.Join(tables, ", ")); err != nil {
-		w.t.Fatal(err)
-	}
+	statement(w.t, w.url, "TRUNCATE "+strings.Join(tables, ", "))
 }
 
 func literalOf(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
