@@ -77,7 +77,7 @@ func (c *cli) scheduleCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.withWarehouse(func(cfg *config.Config, w *load.Warehouse) error {
+			return c.toRead(func(cfg *config.Config, w *load.Warehouse) error {
 				lines, err := c.planLines(cfg, w, names, n)
 				if err != nil {
 					return err
