@@ -8,10 +8,11 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 ARG VERSION=dev
-RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /syncd ./cmd/syncd
+RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /syncd ./cmd/syncd && mkdir /data
 
 FROM scratch
 COPY --from=build /syncd /syncd
+COPY --from=build --chown=65532:65532 /data /var/lib/syncd
 USER 65532:65532
 WORKDIR /etc/syncd
 EXPOSE 8080 8081

@@ -3,11 +3,14 @@
 SHELL := /bin/sh
 GO ?= go
 BIN := bin/syncd
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+VERSION ?= $(shell cat VERSION 2>/dev/null || git describe --tags --always --dirty 2>/dev/null || echo dev)
+EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 LDFLAGS := -s -w -X main.version=$(VERSION)
+RELEASE := $(GO) run ./internal/release
+OF_COMMIT = -version $(VERSION) -epoch $(EPOCH)
 GOBUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
-.PHONY: help demo test check bench crash prove-redcap prove-engage prove-redox prove-restore prove-slots release image build setup clean docs
+.PHONY: help demo test check bench crash prove-redcap prove-engage prove-redox prove-restore prove-slots prove-release release image build setup clean docs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,10 +58,23 @@ prove-slots: setup ## ten years of every time zone's clock, with restarts and su
 image: ## a static container image FROM scratch; BUILDER=IMAGE names the one with Go to build in
 	@docker build --build-arg VERSION=$(VERSION) $(if $(BUILDER),--build-arg BUILDER=$(BUILDER)) -t syncd:$(VERSION) -t syncd:latest .
 
-release: ## static binaries for amd64 and arm64 with checksums, in dist/
+release: ## dist/: static binaries for amd64 and arm64, SBOMs, Debian packages, sources that build without a network, checksums
 	@rm -rf dist && mkdir -p dist
-	@for arch in amd64 arm64; do GOOS=linux GOARCH=$$arch $(GOBUILD) -o dist/syncd_linux_$$arch ./cmd/syncd || exit 1; done
-	@cd dist && sha256sum syncd_linux_* > SHA256SUMS && cat SHA256SUMS
+	@for arch in amd64 arm64; do \
+		GOOS=linux GOARCH=$$arch $(GOBUILD) -o dist/syncd_linux_$$arch ./cmd/syncd && \
+		$(RELEASE) sbom -binary dist/syncd_linux_$$arch -o dist/syncd_linux_$$arch.cdx.json $(OF_COMMIT) && \
+		$(RELEASE) deb -arch $$arch -binary dist/syncd_linux_$$arch -o dist/syncd_$$arch.deb $(OF_COMMIT) || exit 1; \
+	done
+	@$(RELEASE) source -o dist/syncd-source.tar.gz $(OF_COMMIT)
+	@cd dist && sha256sum syncd* > SHA256SUMS && cat SHA256SUMS
+
+prove-release: ## build the release twice and compare, then build its sources in an empty folder without a network
+	@$(MAKE) --no-print-directory release >/dev/null && cp dist/SHA256SUMS dist/first
+	@mkdir -p bin/again && mv dist/first bin/again/ && $(MAKE) --no-print-directory release >/dev/null
+	@cmp bin/again/first dist/SHA256SUMS && echo "two builds of $(VERSION): the same, byte for byte"
+	@rm -rf bin/again && mkdir -p bin/again && tar -xzf dist/syncd-source.tar.gz -C bin/again --strip-components=1
+	@cd bin/again && env GOPROXY=off GOFLAGS=-mod=vendor GOMODCACHE="$$PWD/none" GOCACHE="$$PWD/cache" $(MAKE) --no-print-directory build && ./bin/syncd --version
+	@chmod -R u+w bin/again && rm -rf bin/again
 
 docs: ## write docs/jobs.md from the configuration's own types
 	@$(GO) test ./internal/config -run TestReference -update

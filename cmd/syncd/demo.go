@@ -79,7 +79,7 @@ func (c *cli) demo(dir string, records int) error {
 	if err != nil {
 		return err
 	}
-	fake, err := serveFake("127.0.0.1:0", projects, 0)
+	fake, err := serveFake(&fakeListener{address: "127.0.0.1:0"}, projects, 0)
 	if err != nil {
 		return err
 	}

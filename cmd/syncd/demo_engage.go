@@ -25,7 +25,7 @@ const (
 // serveCampus makes the campus and answers for it.
 func (d *demo) serveCampus() (*servedFake, error) {
 	d.campus = campusOf(demoMemberships, 7, d.Now())
-	return serveHandler("127.0.0.1:0", "/engage/api/", engage.NewServer(d.campus, engage.Options{Clock: d.Now, Keys: []engage.Key{campusKey("sha256", "")}}))
+	return serveHandler(&fakeListener{address: "127.0.0.1:0"}, "/engage/api/", engage.NewServer(d.campus, engage.Options{Clock: d.Now, Keys: []engage.Key{campusKey("sha256", "")}}))
 }
 
 // writeCampus writes the campus's keys, and returns its part of jobs.toml.

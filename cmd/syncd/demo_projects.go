@@ -57,7 +57,7 @@ func readRecorded(path string) (*redcap.Project, error) {
 }
 
 // serveFake answers as one REDCap server with these projects, each time after latency.
-func serveFake(listen string, projects []fakeProject, latency time.Duration) (*servedFake, error) {
+func serveFake(listen *fakeListener, projects []fakeProject, latency time.Duration) (*servedFake, error) {
 	server := redcap.NewServer(redcap.Options{Latency: latency})
 	for _, p := range projects {
 		server.Add(p.project)

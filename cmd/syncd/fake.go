@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"time"
 
@@ -13,7 +12,8 @@ import (
 // fakeCommand serves upstreams to rehearse against.
 func (c *cli) fakeCommand() *cobra.Command {
 	parent := &cobra.Command{Use: "fake", Short: "upstreams to rehearse against", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	var listen, recorded string
+	var listen fakeListener
+	var recorded string
 	var records int
 	var latency time.Duration
 	redcap := &cobra.Command{
@@ -21,10 +21,10 @@ func (c *cli) fakeCommand() *cobra.Command {
 		Short: "a REDCap with synthetic projects, or recorded ones",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.fakeRedcap(listen, recorded, records, latency)
+			return c.fakeRedcap(&listen, recorded, records, latency)
 		},
 	}
-	redcap.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "loopback address to listen on")
+	listen.flags(redcap.Flags())
 	redcap.Flags().StringVar(&recorded, "recorded", "", "serve a recorded project: a folder, a whole-project JSON or a project XML")
 	redcap.Flags().IntVar(&records, "records", 1000, "records of the classic project")
 	redcap.Flags().DurationVar(&latency, "latency", 0, "wait before each answer, such as 2s: a slow server")
@@ -32,10 +32,9 @@ func (c *cli) fakeCommand() *cobra.Command {
 	return parent
 }
 
-func (c *cli) fakeRedcap(listen, recorded string, records int, latency time.Duration) error {
-	host, _, err := net.SplitHostPort(listen)
-	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
-		return usage("--listen %s: a loopback address such as 127.0.0.1:8400; the fake has no TLS", listen)
+func (c *cli) fakeRedcap(listen *fakeListener, recorded string, records int, latency time.Duration) error {
+	if err := listen.check(); err != nil {
+		return err
 	}
 	projects, err := fakeProjects(recorded, records)
 	if err != nil {
@@ -56,7 +55,7 @@ func (c *cli) fakeRedcap(listen, recorded string, records int, latency time.Dura
 	return nil
 }
 
-// servedFake is a fake upstream that answers on loopback.
+// servedFake is a fake upstream that answers.
 type servedFake struct {
 	url    string
 	server *http.Server
@@ -64,12 +63,12 @@ type servedFake struct {
 }
 
 // serveHandler serves a fake whose API is below a path.
-func serveHandler(listen, path string, handler http.Handler) (*servedFake, error) {
-	l, err := net.Listen("tcp", listen)
+func serveHandler(at *fakeListener, path string, handler http.Handler) (*servedFake, error) {
+	l, url, err := at.listen()
 	if err != nil {
-		return nil, fmt.Errorf("listen: %w", err)
+		return nil, err
 	}
-	f := &servedFake{url: "http://" + l.Addr().String() + path, done: make(chan error, 1)}
+	f := &servedFake{url: url + path, done: make(chan error, 1)}
 	f.server = &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	go func() { f.done <- f.server.Serve(l) }()
 	return f, nil

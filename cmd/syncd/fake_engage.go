@@ -27,7 +27,8 @@ func campusOf(memberships int, seed uint64, now time.Time) *engage.Campus {
 
 // teaching says which campus the fake is, and how it behaves.
 type teaching struct {
-	listen, hash, ip     string
+	listen               fakeListener
+	hash, ip             string
 	memberships, changes int
 	seed                 uint64
 	latency, ahead       time.Duration
@@ -45,7 +46,7 @@ func (c *cli) fakeEngageCommand() *cobra.Command {
 		RunE:  func(*cobra.Command, []string) error { return c.fakeEngage(&t) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&t.listen, "listen", "127.0.0.1:0", "loopback address to listen on")
+	t.listen.flags(f)
 	f.IntVar(&t.memberships, "memberships", 10_000, "memberships; all else is in proportion. A million cost little memory")
 	f.Uint64Var(&t.seed, "seed", 1, "which campus")
 	f.IntVar(&t.changes, "changes", 0, "things that happen on the campus in a minute: joining, leaving, renaming, attending ...")
@@ -59,10 +60,10 @@ func (c *cli) fakeEngageCommand() *cobra.Command {
 }
 
 func (t *teaching) check() error {
-	host, _, err := net.SplitHostPort(t.listen)
-	switch ip := net.ParseIP(host); {
-	case err != nil || ip == nil || !ip.IsLoopback():
-		return usage("--listen %s: a loopback address such as 127.0.0.1:8400; the fake has no TLS", t.listen)
+	if err := t.listen.check(); err != nil {
+		return err
+	}
+	switch {
 	case t.memberships < 1 || t.changes < 0 || t.perMinute < 0:
 		return usage("--memberships may not be below 1, --changes and --requests-per-minute not below 0")
 	case !strings.Contains(" md5 sha256 sha384 sha512 ", " "+t.hash+" "):
@@ -87,7 +88,7 @@ func (c *cli) fakeEngage(t *teaching) error {
 	campus := campusOf(t.memberships, t.seed, c.Now())
 	s := c.stopping(c.ctx, 1)
 	defer s.end()
-	served, err := serveHandler(t.listen, "/engage/api/", engage.NewServer(campus, engage.Options{
+	served, err := serveHandler(&t.listen, "/engage/api/", engage.NewServer(campus, engage.Options{
 		Clock: c.Now, Keys: []engage.Key{key}, Knobs: engage.Knobs{ClockOffset: t.ahead, PerMinute: t.perMinute, Latency: t.latency},
 	}))
 	if err != nil {

@@ -35,7 +35,7 @@ func startCampus(t *testing.T, args teaching) (out *bufio.Scanner, end func() er
 
 func TestFakeEngageServesTheCampusThatItTellsOf(t *testing.T) {
 	t.Parallel()
-	out, end := startCampus(t, teaching{listen: "127.0.0.1:0", memberships: 300, seed: 1, hash: "md5", changes: 6000, scope: []string{"memberships", "users"}})
+	out, end := startCampus(t, teaching{listen: fakeListener{address: "127.0.0.1:0"}, memberships: 300, seed: 1, hash: "md5", changes: 6000, scope: []string{"memberships", "users"}})
 	out.Scan()
 	url, ok := strings.CutPrefix(out.Text(), "fake Engage on ")
 	if !ok {
@@ -81,12 +81,12 @@ func TestFakeEngageServesTheCampusThatItTellsOf(t *testing.T) {
 
 func TestFakeEngageRefusesWhatCannotBe(t *testing.T) {
 	t.Parallel()
-	good := teaching{listen: "127.0.0.1:0", memberships: 1, hash: "sha256"}
+	good := teaching{listen: fakeListener{address: "127.0.0.1:0"}, memberships: 1, hash: "sha256"}
 	if err := good.check(); err != nil {
 		t.Fatal(err)
 	}
 	for name, spoil := range map[string]func(*teaching){
-		"--listen": func(a *teaching) { a.listen = "0.0.0.0:80" }, "--memberships": func(a *teaching) { a.memberships = 0 }, "--hash": func(a *teaching) { a.hash = "sha1" },
+		"--listen": func(a *teaching) { a.listen.address = "0.0.0.0:80" }, "--memberships": func(a *teaching) { a.memberships = 0 }, "--hash": func(a *teaching) { a.hash = "sha1" },
 		"--ip": func(a *teaching) { a.ip = "::1" }, "--scope": func(a *teaching) { a.scope = []string{"forms"} },
 	} {
 		args := good
