@@ -17,6 +17,8 @@ var (
 	standingRunsSQL string
 	//go:embed sql/standing_slots.sql
 	standingSlotsSQL string
+	//go:embed sql/standing_backfills.sql
+	standingBackfillsSQL string
 	//go:embed sql/standing_refused.sql
 	standingRefusedSQL string
 	//go:embed sql/sighting_list.sql
@@ -44,6 +46,7 @@ type Standing struct {
 	Jobs      []JobStanding
 	Runs      []RunStanding
 	Slots     []SlotStanding
+	Backfills []FailedBackfill
 	Down      []Outage
 	Receivers []Receiver
 	Refused   []Refused
@@ -63,6 +66,7 @@ type JobStanding struct {
 	RejectedAt  time.Time  // when the last of them was seen
 	Pending     int64      // changes of structure that wait
 	PendingAt   time.Time  // since when
+	Paused      bool       // it, or its source
 }
 
 // RunStanding is the last run of a job of one kind that ended for a reason of its own.
@@ -81,6 +85,13 @@ type RunStanding struct {
 type SlotStanding struct {
 	Job, Kind string
 	At, Ended time.Time
+}
+
+// FailedBackfill is a backfill that nobody has resumed or cancelled.
+type FailedBackfill struct {
+	Job string
+	ID  int64
+	At  time.Time
 }
 
 // Refused is how many deliveries of a receiver could not be read, and when the last of them came in.
@@ -168,6 +179,7 @@ func standing(ctx context.Context, tx pgx.Tx, now time.Time) (s Standing, err er
 		into(ctx, tx, &s.Jobs, standingJobsSQL),
 		into(ctx, tx, &s.Runs, standingRunsSQL),
 		into(ctx, tx, &s.Slots, standingSlotsSQL),
+		into(ctx, tx, &s.Backfills, standingBackfillsSQL),
 		into(ctx, tx, &s.Down, circuitListSQL),
 		into(ctx, tx, &s.Receivers, receiverListSQL),
 		into(ctx, tx, &s.Refused, standingRefusedSQL),

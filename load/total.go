@@ -16,6 +16,8 @@ var (
 	totalRowsSQL string
 	//go:embed sql/total_slots.sql
 	totalSlotsSQL string
+	//go:embed sql/total_chunks.sql
+	totalChunksSQL string
 	//go:embed sql/total_sources.sql
 	totalSourcesSQL string
 	//go:embed sql/total_budgets.sql
@@ -29,6 +31,7 @@ type Totals struct {
 	Runs     []RunTotal
 	Rows     []RowTotal
 	Slots    []SlotTotal
+	Chunks   []ChunkTotal
 	Sources  []SourceTotal
 	Budgets  []BudgetTotal
 	Messages []MessageTotal
@@ -54,6 +57,12 @@ type SlotTotal struct {
 	Job, Kind, State string
 	Slots            int64
 	Ended            bool // they do not change any more, and are counted since the first
+}
+
+// ChunkTotal is how many chunks of a job's open backfill are in one state.
+type ChunkTotal struct {
+	Job, State string
+	Chunks     int64
 }
 
 // SourceTotal is how a source answers.
@@ -82,6 +91,7 @@ func (w *Warehouse) Totals(ctx context.Context) (t Totals, err error) {
 			into(ctx, tx, &t.Runs, totalRunsSQL),
 			into(ctx, tx, &t.Rows, totalRowsSQL),
 			into(ctx, tx, &t.Slots, totalSlotsSQL),
+			into(ctx, tx, &t.Chunks, totalChunksSQL),
 			into(ctx, tx, &t.Sources, totalSourcesSQL),
 			into(ctx, tx, &t.Budgets, totalBudgetsSQL),
 			into(ctx, tx, &t.Messages, totalMessagesSQL),

@@ -25,10 +25,12 @@ var (
 	ledgerRows     = ofLedger("rows_total", "What became of rows, in runs that have ended.", true, "job", "outcome")
 	ledgerSlots    = ofLedger("slots", "Slots that are due, waiting for a source that is down, or running.", false, "job", "kind", "state")
 	ledgerEnded    = ofLedger("slots_total", "Slots that succeeded, failed or were skipped.", true, "job", "kind", "state")
+	ledgerChunks   = ofLedger("backfill_chunks", "Chunks of the backfill of a job that is open.", false, "job", "state")
+	ledgerPaused   = ofLedger("job_paused", "1 where a job, or its source, is paused.", false, "job")
 	ledgerSuccess  = ofLedger("job_last_success_timestamp_seconds", "When the last run began that succeeded.", false, "job")
 	ledgerAge      = ofLedger("job_fresh_age_seconds", "Time since the last run began that succeeded; since the job was first seen where none did.", false, "job")
 	ledgerWithin   = ofLedger("job_fresh_within_seconds", "How old the last good run may be: fresh_within.", false, "job")
-	ledgerStale    = ofLedger("job_stale", "1 where the last good run is older than fresh_within.", false, "job")
+	ledgerStale    = ofLedger("job_stale", "1 where the last good run is older than fresh_within and the job is not paused.", false, "job")
 	ledgerRejects  = ofLedger("rejects_open", "Rows that could not be stored, and have not been since.", false, "job")
 	ledgerPending  = ofLedger("structure_changes_pending", "Changes of structure that wait for a person.", false, "job")
 	ledgerHeld     = ofLedger("held_keys", "Deletions that the brake holds until somebody approves the run.", false, "job")
@@ -134,6 +136,11 @@ func (f *ledgerFigures) runs(t load.Totals, s load.Standing) {
 			f.add(of, float64(r.Slots), r.Job, r.Kind, r.State)
 		}
 	}
+	for _, r := range t.Chunks {
+		if f.known(r.Job) {
+			f.add(ledgerChunks, float64(r.Chunks), r.Job, r.State)
+		}
+	}
 }
 
 func (f *ledgerFigures) jobs(s load.Standing) {
@@ -152,10 +159,14 @@ func (f *ledgerFigures) jobs(s load.Standing) {
 			fresh = *j.FreshAt
 			f.add(ledgerSuccess, float64(fresh.Unix()), j.Job)
 		}
-		age, stale := s.Now.Sub(fresh), 0.0
+		age, stale, paused := s.Now.Sub(fresh), 0.0, 0.0
+		if j.Paused {
+			paused = 1
+		}
+		f.add(ledgerPaused, paused, j.Job)
 		f.add(ledgerAge, age.Seconds(), j.Job)
 		if own.FreshWithin > 0 {
-			if age > own.FreshWithin {
+			if age > own.FreshWithin && !j.Paused {
 				stale = 1
 			}
 			f.add(ledgerWithin, own.FreshWithin.Seconds(), j.Job)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -113,6 +115,18 @@ func (c *cli) newNotifications(w *load.Warehouse, replica string, config func() 
 		See:   func(ctx context.Context) []load.Sighting { return c.seeSelf(ctx, config()) },
 		Peers: func() []load.Sighting { return from().certificates() },
 	})
+}
+
+// startTelling begins to tell people and metrics how things stand, until what it returns is called.
+func (c *cli) startTelling(ctx context.Context, w *load.Warehouse, config func() *config.Config, from func() *sources, metrics *ops.Metrics, log *slog.Logger) (stop func()) {
+	e := c.newNotifications(w, holder(), config, from, log)
+	metrics.Add(tellMessages(e))
+	metrics.Add(tellBuild(c.Now()))
+	metrics.Add(ops.Cached(ledgerFor, time.Now, tellLedger(w, config)))
+	ctx, cancel := context.WithCancel(ctx)
+	var done sync.WaitGroup
+	done.Go(func() { e.Run(ctx) })
+	return func() { cancel(); done.Wait() }
 }
 
 // seeSelf is what only this process can see: its certificate, and receivers that it lets nobody in to.

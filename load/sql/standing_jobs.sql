@@ -1,7 +1,8 @@
--- Every job: how fresh it is, what of it waits or is under way, rows that could not be stored, changes of structure that wait.
+-- Every job: how fresh it is, what of it waits or is under way, whether it or its source is paused, rows that could not be stored, changes of structure that wait.
 -- Reads only; what grows with the years is read from totals.
 SELECT j.job, j.source, j.first_seen, fresh.at, coalesce(open.due, 0), coalesce(open.running, 0), under_way.since,
-       coalesce(rejects.n, 0), coalesce(rejects.newest, j.first_seen), coalesce(drift.n, 0), coalesce(drift.since, j.first_seen)
+       coalesce(rejects.n, 0), coalesce(rejects.newest, j.first_seen), coalesce(drift.n, 0), coalesce(drift.since, j.first_seen),
+       EXISTS (SELECT FROM syncd.pause AS p WHERE p.subject IN (j.job, j.source))
 FROM syncd.job AS j
 LEFT JOIN (SELECT job, max(last_started_at) AS at FROM syncd.run_total WHERE state = 'succeeded' AND kind <> 'backfill' GROUP BY job) AS fresh USING (job)
 LEFT JOIN (SELECT job, count(*) FILTER (WHERE state = 'due') AS due, count(*) FILTER (WHERE state = 'running') AS running

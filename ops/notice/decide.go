@@ -11,6 +11,11 @@ import (
 func decide(s load.Standing, rules *Rules) (load.Decision, error) {
 	d := &decision{now: s.Now, rules: rules, touched: map[int]bool{}}
 	d.notices = slices.Clone(s.Notices)
+	for _, job := range s.Jobs {
+		if job.Paused {
+			d.paused = append(d.paused, job.Job)
+		}
+	}
 	d.match(judge(s, rules))
 	for _, cause := range Causes() {
 		if err := d.tell(cause); err != nil {
@@ -28,6 +33,7 @@ func decide(s load.Standing, rules *Rules) (load.Decision, error) {
 type decision struct {
 	now     time.Time
 	rules   *Rules
+	paused  []string // jobs
 	notices []load.Notice
 	words   map[int]condition // what is to be said of a notice that holds, by its place
 	touched map[int]bool      // notices to be written, by their place
@@ -72,8 +78,12 @@ func (d *decision) match(conditions []condition) {
 	}
 }
 
-// configured says that a notice is about something that jobs.toml still has; the end of what was taken out of it is no news.
+// configured says that a notice is about something that jobs.toml still has and nobody has paused; the end of anything else is no
+// news.
 func (d *decision) configured(n *load.Notice) bool {
+	if slices.Contains(d.paused, n.Subject) {
+		return false
+	}
 	_, job := d.rules.Jobs[n.Subject]
 	_, receiver := d.rules.Receivers[n.Subject]
 	return job || receiver || n.Cause == string(SourceDown)

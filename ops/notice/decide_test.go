@@ -288,6 +288,34 @@ func TestANotifierIsToldOfItsCausesOnlyAndALateOneOfWhatHolds(t *testing.T) {
 	}
 }
 
+func TestAPausedJobIsNeitherStaleNorFreshAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2)
+	old := w.s.Now.Add(-30 * time.Hour)
+	w.s.Jobs[0].FreshAt, w.s.Jobs[0].Paused = &old, true
+	w.s.Jobs[1].FreshAt = &old
+	w.minutes(10)
+	w.s.Jobs[1].Paused = true
+	w.minutes(3 * 24 * 60)
+	w.want("job001 is stale")
+	w.s.Jobs[0].Paused = false
+	w.minutes(10)
+	w.want("job001 is stale", "job000 is stale")
+}
+
+func TestABackfillThatFailedIsTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	w.s.Backfills = []load.FailedBackfill{{Job: "job000", ID: 7, At: w.s.Now}}
+	w.minutes(3)
+	w.s.Backfills = nil
+	w.minutes(3)
+	w.want("job000 failed", "job000 runs again after 4 min")
+	if !strings.Contains(w.messages[0].Text, "backfill 7 failed, since 2026-03-01 02:15 UTC; next: syncd backfill list job000") {
+		t.Error(w.messages[0].Text)
+	}
+}
+
 func TestADrainThatWorksAgainIsNoFailureThoughItsHourIsNotOver(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 0)

@@ -16,6 +16,7 @@ import (
 const (
 	every    = time.Minute
 	sendTime = time.Minute      // of one message, tries included
+	noteTime = 5 * time.Second  // to write down what became of it
 	lease    = 3 * sendTime     // others take a message that nobody has spoken of for so long
 	firstTry = time.Minute      // before the second try; twice as long each time
 	lastTry  = time.Hour        // between tries, at the most
@@ -167,7 +168,7 @@ func (e *Engine) send(ctx context.Context, n Notifier, m *load.Message) error {
 
 // settle writes down what became of a message. One that the process was stopped over is left to its lease.
 func (e *Engine) settle(ctx context.Context, m *load.Message, failed error) error {
-	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTime)
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTime)
 	defer cancel()
 	now, err := e.now(late)
 	if err != nil {

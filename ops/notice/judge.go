@@ -87,11 +87,11 @@ func (j *judgement) sources() {
 	}
 }
 
-// quiet says that what is wrong with a job may follow from its source having been down: it is, or it came back a while ago and the
-// job has a slot to run yet.
+// quiet says that what is wrong with a job may follow from its being paused, or from its source having been down: it is, or it came
+// back a while ago and the job has a slot to run yet.
 func (j *judgement) quiet(job load.JobStanding) bool {
 	back, was := j.back[job.Source]
-	return j.down[job.Source] || was && j.Now.Sub(back) < catchUp && job.Due+job.Running > 0
+	return job.Paused || j.down[job.Source] || was && j.Now.Sub(back) < catchUp && job.Due+job.Running > 0
 }
 
 // amid says that an instant lies within an outage of a source, or shortly before one.
@@ -156,6 +156,11 @@ func (j *judgement) runs() {
 			}
 		}
 	}
+	for _, b := range j.Backfills {
+		if _, ours := j.rules.Jobs[b.Job]; ours {
+			failed[b.Job] = condition{cause: RunFailed, subject: b.Job, since: b.At, detail: fmt.Sprintf("backfill %d failed", b.ID), next: "syncd backfill list " + b.Job}
+		}
+	}
 	for _, job := range j.Jobs {
 		if c, is := failed[job.Job]; is {
 			j.add(c)
@@ -179,7 +184,7 @@ func (j *judgement) job(job load.JobStanding, r Job) {
 	if job.FreshAt != nil {
 		fresh = *job.FreshAt
 	}
-	if r.FreshWithin > 0 && j.Now.Sub(fresh) > r.FreshWithin {
+	if r.FreshWithin > 0 && !job.Paused && j.Now.Sub(fresh) > r.FreshWithin {
 		j.add(condition{
 			cause: JobStale, subject: job.Job, since: fresh.Add(r.FreshWithin), quiet: j.quiet(job), detail: "no good run since " + j.rules.instant(fresh),
 			next: "syncd status",
