@@ -159,9 +159,11 @@ func (d *daemon) serve(w *load.Warehouse) error {
 		stopped <- d.stopIntake()
 	}()
 	stopTending := d.c.startTending(d.stops.ctx, d.config, w, d.inboxNow, d.log)
+	stopTelling := d.c.startTelling(d.stops.ctx, w, d.config, d.sources, d.metrics, d.log)
 	err := d.engine.Run(d.stops.ctx, d.stops.stop)
 	close(ended)
 	d.ready.set(nil)
+	stopTelling()
 	stopTending()
 	err = errors.Join(err, <-stopped)
 	if b := d.inboxNow(); b != nil {

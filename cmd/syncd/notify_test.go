@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -141,4 +143,37 @@ func TestTheDaemonTellsItsNotifiersByTheRulesOfJobsToml(t *testing.T) {
 	if err != nil || !strings.Contains(fmt.Sprint(told), "[ops sent] 6") {
 		t.Errorf("%v, %v", told, err)
 	}
+}
+
+// A daemon under way tells metrics of the ledger, and writes down what should be known; what it tells first it tells within a minute
+// of real time, which no test has.
+func TestServeLooksAtTheLedgerAndTellsItsMetrics(t *testing.T) {
+	t.Parallel()
+	w := newWatch(t, pgtest.New(t))
+	statement(t, w.database, `INSERT INTO syncd.job (job, schema_name, source, first_seen) VALUES ('asleep', 'asleep', 'redcap.main', clock_timestamp() - interval '3 days')`)
+	s := w.serve(t, "[job.asleep]\nsource = \"redcap.main\"\ntoken = \"env:TOKEN\"\nfresh_within = \"26h\"", "[notify.ops]\nkind = \"webhook\"\nurl = \"env:NO_SUCH_URL\"")
+	s.hears(t, "serving")
+	for scalar(t, w.database, "SELECT count(*) FROM syncd.notice WHERE cause = 'job_stale' AND subject = 'asleep' AND ended_at IS NULL") == "0" {
+		s.ended(t, "crash") // a run of every second is the clock of this test
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.admin+"/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reply, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reply.Body.Close()
+	page, err := io.ReadAll(reply.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`syncd_build_info{`, `syncd_job_stale{job="asleep"} 1`, `syncd_notices{cause="job_stale"} 1`, `syncd_source_down{source="redcap.main"} 0`, "syncd_config_reload_success 1"} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("not told: %s", want)
+		}
+	}
+	s.signal(t, syscall.SIGTERM)
+	s.exits(t, exitDone)
 }
