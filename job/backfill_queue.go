@@ -85,7 +85,7 @@ func (w *chunkWorker) Work(ctx context.Context, queued *river.Job[chunkArgs]) er
 		}
 	}
 	err = e.runner.Fill(run, e.stopping, Fill{
-		Order: load.Order{Job: j.Name, Schema: j.Schema, Source: j.Source}, Open: j.Open, ID: b.ID, Done: told,
+		Order: e.order(j, ""), Open: j.Open, ID: b.ID, Done: told,
 	})
 	if err != nil && !errors.Is(err, ErrStopped) && run.Err() == nil {
 		e.Log.Warn("backfill waits", slog.String("job", b.Job), slog.Int64("backfill", b.ID), slog.Any("error", err))

@@ -37,6 +37,7 @@ const (
 // Planned is a job as the daemon knows it.
 type Planned struct {
 	Name, Source, Schema string
+	ByName               bool               // Schema is the name, because the file gives no other (load.Order)
 	Sync, Full           *schedule.Schedule // nil: none
 	Offset, FullOffset   time.Duration      // after the slot, so that jobs of one slot do not start at once
 	CatchUp              string             // latest (default), all, none
@@ -87,6 +88,7 @@ type Engine struct {
 	runner     *Runner
 	stopping   chan struct{}   // closed by the first signal
 	cut        context.Context // ended by the second
+	retired    time.Time       // when jobs that no replica has were last looked for; used by the planner's goroutine only
 	up         atomic.Bool
 	turned     atomic.Pointer[time.Time]
 	away       bool  // Postgres was away at the last turn; used by the planner's goroutine only

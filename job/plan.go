@@ -41,6 +41,9 @@ func (e *Engine) plan(ctx context.Context) (time.Duration, error) {
 	if err := e.have(ctx, jobs); err != nil {
 		return 0, err
 	}
+	if err := e.retire(ctx, now); err != nil {
+		return 0, err
+	}
 	paused, err := e.Warehouse.Pauses(ctx)
 	if err != nil {
 		return 0, err
@@ -87,8 +90,7 @@ func (e *Engine) makeKnown(ctx context.Context, in *jobSet, j Planned, now time.
 	if in.seen[j.Name] == spec {
 		return
 	}
-	order := load.Order{Job: j.Name, Schema: j.Schema, Source: j.Source}
-	if err := e.Warehouse.Seen(ctx, order, spec, now); err != nil {
+	if err := e.Warehouse.Seen(ctx, e.order(j, ""), spec, now); err != nil {
 		e.Log.Warn("job is not planned", slog.String("job", j.Name), slog.Any("error", err))
 		return
 	}

@@ -75,6 +75,17 @@ func (d *drains) replace(want []Drained) {
 	d.settle()
 }
 
+// names are those of the drains that are wanted.
+func (d *drains) names() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	names := make([]string, len(d.want))
+	for i, w := range d.want {
+		names[i] = w.Name
+	}
+	return names
+}
+
 func (d *drains) begin() {
 	d.mu.Lock()
 	defer d.mu.Unlock()

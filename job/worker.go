@@ -53,7 +53,8 @@ func (w *worker) Work(ctx context.Context, queued *river.Job[slotArgs]) error {
 	run, cancel := context.WithCancelCause(admitted)
 	defer cancel(nil)
 	defer context.AfterFunc(e.cut, func() { cancel(context.Cause(e.cut)) })()
-	order := load.Order{Job: j.Name, Kind: slot.Kind, Schema: j.Schema, Source: j.Source, Slot: slot.At}
+	order := e.order(j, slot.Kind)
+	order.Slot = slot.At
 	rep, err := e.runner.Run(run, order, j.Open, Options{Full: slot.Kind == Full, Stop: e.stopping, Again: e.spares(j, slot)})
 	if rep.RunID == 0 && err != nil {
 		return e.refused(ctx, j, slot, err)

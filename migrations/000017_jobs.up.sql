@@ -4,7 +4,6 @@
 BEGIN;
 
 ALTER TABLE syncd.job
-    ADD COLUMN IF NOT EXISTS planned_at   timestamptz,
     ADD COLUMN IF NOT EXISTS seen_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
     ADD COLUMN IF NOT EXISTS retired_at   timestamptz,
     ADD COLUMN IF NOT EXISTS renamed_from text COLLATE "C";

@@ -84,7 +84,7 @@ func planned(cfg *config.Config, from *sources) []job.Planned {
 	for _, name := range cfg.Names() {
 		j := cfg.Jobs[name]
 		all = append(all, job.Planned{
-			Name: name, Source: j.Source, Schema: j.Schema, Sync: j.Slots, Full: j.Fulls, RetryFor: j.RetryFor,
+			Name: name, Source: j.Source, Schema: j.Schema, ByName: !j.NamesSchema(), Sync: j.Slots, Full: j.Fulls, RetryFor: j.RetryFor,
 			Offset: j.Offset(), FullOffset: j.FullOffset(), CatchUp: j.CatchUp, Overlap: j.Overlap,
 			Open: func(context.Context) (extract.Source, error) { return from.of(j) },
 		})

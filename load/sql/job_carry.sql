@@ -16,6 +16,7 @@ WITH marks AS (UPDATE syncd.mark SET job = $2 WHERE job = $1),
                WHERE s.job = $1 AND NOT EXISTS (SELECT FROM syncd.slot AS o WHERE (o.job, o.kind, o.slot_at) = ($2, s.kind, s.slot_at))),
      pauses AS (UPDATE syncd.pause AS p SET subject = $2
                 WHERE p.subject = $1 AND NOT EXISTS (SELECT FROM syncd.pause AS o WHERE o.subject = $2)),
+     paused_twice AS (DELETE FROM syncd.pause WHERE subject = $1 AND EXISTS (SELECT FROM syncd.pause AS o WHERE o.subject = $2)),
      notices AS (UPDATE syncd.notice AS n SET subject = $2
                  WHERE n.subject = $1 AND NOT EXISTS (SELECT FROM syncd.notice AS o WHERE (o.cause, o.subject) = (n.cause, $2) AND o.ended_at IS NULL))
 UPDATE syncd.run
