@@ -24,6 +24,8 @@ var (
 	restoreQueueSQL string
 	//go:embed sql/restore_skip.sql
 	restoreSkipSQL string
+	//go:embed sql/restore_pause.sql
+	restorePauseSQL string
 	//go:embed sql/restore_settle.sql
 	restoreSettleSQL string
 	//go:embed sql/restore_gaps.sql
@@ -142,8 +144,8 @@ func (w *Warehouse) Gaps(ctx context.Context, receivers []string) ([]Gap, error)
 }
 
 // Cloned settles that the database is a copy for itself, of another installation than the one it was copied from: it has an id of its
-// own from now on, nothing that was due there is done here, and its jobs are paused.
-func (w *Warehouse) Cloned(ctx context.Context, installation, who string) (Settling, error) {
+// own from now on, nothing that was due there is done here, and its jobs are paused but for these, which nobody pulls: receivers.
+func (w *Warehouse) Cloned(ctx context.Context, installation, who string, but []string) (Settling, error) {
 	var s Settling
 	err := w.settle(ctx, &s, "adopt-clone", installation, who, true, func(tx pgx.Tx) error {
 		if s.Was == installation {
@@ -158,7 +160,12 @@ func (w *Warehouse) Cloned(ctx context.Context, installation, who string) (Settl
 			return err
 		}
 		s.Skipped = tag.RowsAffected()
-		return nil
+		rows, err := tx.Query(ctx, restorePauseSQL, who, "copied from installation "+s.Was, append([]string{}, but...))
+		if err != nil {
+			return err
+		}
+		s.Paused, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
 	})
 	return s, err
 }

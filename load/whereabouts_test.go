@@ -73,7 +73,7 @@ func TestACopyIsRefusedUntilSomebodySaysWhatItIs(t *testing.T) {
 		"restored": func(w *Warehouse) (Settling, error) { return w.Restored(t.Context(), "main", "me") },
 		"moved":    func(w *Warehouse) (Settling, error) { return w.Moved(t.Context(), "main", "me") },
 		"renamed":  func(w *Warehouse) (Settling, error) { return w.Moved(t.Context(), "other", "me") },
-		"cloned":   func(w *Warehouse) (Settling, error) { return w.Cloned(t.Context(), "other", "me") },
+		"cloned":   func(w *Warehouse) (Settling, error) { return w.Cloned(t.Context(), "other", "me", nil) },
 	} {
 		url := pgtest.Copy(t, original)
 		refused(t, url, "main")
@@ -93,10 +93,11 @@ func TestACopyIsRefusedUntilSomebodySaysWhatItIs(t *testing.T) {
 		again := warehouseAt(t, Config{URL: url, Installation: mine})
 		refused(t, url, theirs)
 		got := ask[string](t, again, `SELECT concat_ws(' ', i.id = $1, i.generation, (SELECT state FROM syncd.run), (SELECT state FROM syncd.slot),
-			(SELECT count(*) FROM syncd.mark WHERE name = 'restored'), (SELECT string_agg(action, ' ' ORDER BY audit_id) FROM syncd.audit)) FROM syncd.installation AS i`, id)
+			(SELECT count(*) FROM syncd.mark WHERE name = 'restored'), (SELECT string_agg(action, ' ' ORDER BY audit_id) FROM syncd.audit),
+			(SELECT 'paused ' || string_agg(subject, ' ') FROM syncd.pause)) FROM syncd.installation AS i`, id)
 		want := map[string]string{
 			"restored": "t 2 lost due 1 after-restore", "moved": "t 2 lost due 0 adopt-moved",
-			"renamed": "t 2 lost due 0 adopt-moved", "cloned": "f 2 lost skipped 0 adopt-clone",
+			"renamed": "t 2 lost due 0 adopt-moved", "cloned": "f 2 lost skipped 0 adopt-clone paused asthma",
 		}[name]
 		if got != want {
 			t.Errorf("%s: %s, want %s", name, got, want)
@@ -104,7 +105,7 @@ func TestACopyIsRefusedUntilSomebodySaysWhatItIs(t *testing.T) {
 	}
 	// A copy is not made an installation of its own by the file of the one that it was copied from.
 	reader := warehouseAt(t, Config{URL: pgtest.Copy(t, original)})
-	if _, err := reader.Cloned(t.Context(), "main", "me"); extract.KindOf(err) != extract.KindConfig {
+	if _, err := reader.Cloned(t.Context(), "main", "me", nil); extract.KindOf(err) != extract.KindConfig {
 		t.Errorf("a clone of the same name: %v", err)
 	}
 }

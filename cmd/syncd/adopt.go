@@ -45,7 +45,11 @@ func (c *cli) adopt(cfg *config.Config, w *load.Warehouse, clone bool) error {
 		}
 		return err
 	}
-	s, err := w.Cloned(c.ctx, cfg.Installation, actor())
+	var received []string
+	for _, name := range cfg.ReceiverNames() {
+		received = append(received, name, name+testEnding)
+	}
+	s, err := w.Cloned(c.ctx, cfg.Installation, actor(), received)
 	if err != nil {
 		return err
 	}
