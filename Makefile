@@ -10,7 +10,7 @@ RELEASE := $(GO) run ./internal/release
 OF_COMMIT = -version $(VERSION) -epoch $(EPOCH)
 GOBUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
-.PHONY: help demo test check bench crash prove-redcap prove-engage prove-redox prove-restore prove-slots prove-release release image build setup clean docs
+.PHONY: help demo test check bench crash prove-redcap prove-engage prove-redox prove-restore prove-slots prove-release release image build setup clean docs prove-daemons
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ prove-restore: setup ## 20 dumps taken in the middle of runs and pushes, each re
 
 prove-redox: setup ## 10,000 deliveries through a storm against their ledger, and 5,000 orders of 200 messages against one state
 	@SYNCD_DELIVERIES=10000 SYNCD_ORDERS=5000 $(GO) test -count=1 -run 'TestWhatWasAcknowledgedIsAppliedOnce$$|TestAnyOrder' -timeout 120m -v ./cmd/syncd
+
+prove-daemons: setup ## three daemons, two backfills and two schedules on one database, with kill -9 and frozen holders: overlaps 0
+	@SYNCD_ROUNDS=40 $(GO) test -count=1 -run 'TestDaemonsAndBackfills' -timeout 60m -v ./cmd/syncd
 
 prove-slots: setup ## ten years of every time zone's clock, with restarts and suspensions: slots lost 0, doubled 0
 	@SYNCD_SLOTS=all $(GO) test -count=1 -run 'TestNoSlotIsLostOrDoubled$$' -timeout 120m -v ./job

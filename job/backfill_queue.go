@@ -125,7 +125,7 @@ func (w *chunkWorker) leave(b *load.Backfill) {
 
 // distributeChunks tells the queue of the next chunks of the backfills that daemons are to work on.
 func (e *Engine) distributeChunks(ctx context.Context, q *queue) error {
-	due, err := e.Warehouse.Handouts(ctx, chunksAhead)
+	due, err := e.Warehouse.Handouts(ctx, chunksAhead, begunWithin)
 	if err != nil || len(due) == 0 {
 		return err
 	}

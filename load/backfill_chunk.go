@@ -143,9 +143,10 @@ type Handout struct {
 	After    int64 // the last job of the queue that stood for it
 }
 
-// Handouts lists the chunks that daemons are to work on and of which the queue knows nothing, the first few of each backfill.
-func (w *Warehouse) Handouts(ctx context.Context, most int) ([]Handout, error) {
-	all, err := collect[Handout](ctx, w, backfillHandoutSQL, most)
+// Handouts lists the chunks that daemons are to work on and of which the queue knows nothing, the first few of each backfill. A job of
+// the queue that a worker took longer than grace ago is not counted.
+func (w *Warehouse) Handouts(ctx context.Context, most int, grace time.Duration) ([]Handout, error) {
+	all, err := collect[Handout](ctx, w, backfillHandoutSQL, most, grace)
 	return all, fault("read due chunks", err)
 }
 

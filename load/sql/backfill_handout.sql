@@ -1,9 +1,11 @@
 -- Chunks of backfills that daemons are to work on and for which the queue holds no job, the first $1 of each backfill; of one whose
--- structure is to be read, or that is to be finished, number 0. Reads only.
+-- structure is to be read, or that is to be finished, number 0. A job that was taken longer than $2 ago stands for nothing any more: its
+-- process is dead, or has gone on to other chunks. Reads only.
 SELECT backfill_id, no, after
 FROM (
     SELECT b.backfill_id, n.no, coalesce(max(q.id), 0) AS after,
-           count(*) FILTER (WHERE q.state IN ('available', 'pending', 'scheduled', 'retryable', 'running')) AS open
+           count(*) FILTER (WHERE q.state IN ('available', 'pending', 'scheduled', 'retryable')
+                               OR q.state = 'running' AND q.attempted_at > clock_timestamp() - $2::interval) AS open
     FROM syncd.backfill AS b
     CROSS JOIN LATERAL (
         (SELECT c.no FROM syncd.backfill_chunk AS c
