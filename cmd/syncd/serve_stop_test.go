@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -199,41 +198,56 @@ func TestNoAcknowledgedPushIsLostByAStopAndTheRunGoesOnAfterIt(t *testing.T) {
 	w := newWatch(t, pgtest.New(t))
 	asked, release := w.holdPull()
 	defer release()
-	block := wardBlock(t)
+	block := "catch_up = \"all\"\noverlap = \"queue\"\n" + wardBlock(t) // no slot gives way to another
 	s := w.serve(t, block)
 	address := s.hears(t, "listening").Receivers
 	s.becomes(t, http.StatusOK)
 	<-asked
 
+	// Some are through before the stop, some are on their way in, some are in hand, and some come after it.
 	var mu sync.Mutex
 	var kept []int
-	var taken atomic.Int32
-	stop := make(chan struct{})
-	var senders sync.WaitGroup
+	var before, inHand, senders sync.WaitGroup
+	before.Add(pushes / 4)
+	inHand.Add(pushes / 4)
+	signalled, stopping := make(chan struct{}), make(chan struct{})
 	for i := range pushes {
 		senders.Go(func() {
-			if i >= pushes/2 {
-				<-stop // the second half meets the stop
+			begun, pause := func() {}, (<-chan struct{})(nil)
+			switch i % 4 {
+			case 1:
+				<-signalled
+			case 2:
+				begun, pause = inHand.Done, stopping
+			case 3:
+				<-stopping
 			}
-			status, _ := exchangeQuiet(address, noteOf(i))
-			if status != http.StatusOK {
-				return
+			status := pushInParts(address, noteOf(i), begun, pause)
+			if i%4 == 0 {
+				before.Done()
 			}
-			mu.Lock()
-			kept = append(kept, i)
-			mu.Unlock()
-			if taken.Add(1) == pushes/4 {
-				close(stop)
+			if status == http.StatusOK {
+				mu.Lock()
+				defer mu.Unlock()
+				kept = append(kept, i)
 			}
 		})
 	}
-	<-stop
+	before.Wait()
+	inHand.Wait()
+	close(signalled)
 	s.signal(t, syscall.SIGTERM)
 	s.hears(t, "stopping: no work is taken, batches in hand finish")
+	close(stopping)
 	release()
 	senders.Wait()
 	s.exits(t, exitDone)
 	slices.Sort(kept)
+	for i := 0; i < pushes; i += 2 {
+		if !slices.Contains(kept, i) {
+			t.Errorf("note %d came before the stop and was not acknowledged", i)
+		}
+	}
 	for _, i := range kept {
 		if n := scalar(t, w.database, fmt.Sprintf("SELECT count(*) FROM syncd.delivery JOIN syncd.payload USING (seq) WHERE dedupe_key = 'log:note-%d'", i)); n != "1" {
 			t.Errorf("note %d was acknowledged and is there %s times", i, n)
@@ -244,8 +258,13 @@ func TestNoAcknowledgedPushIsLostByAStopAndTheRunGoesOnAfterIt(t *testing.T) {
 	}
 	t.Logf("%d of %d pushes were acknowledged, all of them are kept", len(kept), pushes)
 
+	const stopped = "SELECT slot_at FROM syncd.run WHERE job = 'crash' ORDER BY run_id LIMIT 1"
+	if got := scalar(t, w.database, "SELECT state FROM syncd.slot WHERE job = 'crash' AND slot_at = ("+stopped+")"); got != "due" {
+		t.Errorf("the slot of the run that was stopped is %s", got)
+	}
 	again := w.serve(t, block)
-	for again.ended(t, "crash").Verdict != "proven" {
+	for scalar(t, w.database, "SELECT count(*) FROM syncd.run WHERE job = 'crash' AND state = 'succeeded' AND slot_at = ("+stopped+")") == "0" {
+		again.ended(t, "crash")
 	}
 	for scalar(t, w.database, "SELECT count(*) FROM syncd.delivery WHERE state = 'pending'") != "0" {
 		again.becomes(t, http.StatusOK)
@@ -257,20 +276,30 @@ func TestNoAcknowledgedPushIsLostByAStopAndTheRunGoesOnAfterIt(t *testing.T) {
 	}
 }
 
-// exchangeQuiet posts a note on a connection of its own. Status 0 is no answer.
-func exchangeQuiet(address string, body []byte) (status int, err error) {
+// pushInParts posts a note on a connection of its own: all but its end, then, after the pause, the rest. Status 0 is no answer.
+func pushInParts(address string, body []byte, begun func(), pause <-chan struct{}) (status int) {
 	c, err := net.Dial("tcp", address)
 	if err != nil {
-		return 0, err
+		return 0
 	}
 	defer c.Close()
-	if _, err := c.Write(rawRequest(body)); err != nil {
-		return 0, err
+	raw := rawRequest(body)
+	last := len(raw) - 10
+	_, err = c.Write(raw[:last])
+	begun()
+	if pause != nil {
+		<-pause
+	}
+	if err == nil {
+		_, err = c.Write(raw[last:])
+	}
+	if err != nil {
+		return 0
 	}
 	reply, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
-		return 0, err
+		return 0
 	}
 	_ = reply.Body.Close()
-	return reply.StatusCode, nil
+	return reply.StatusCode
 }
