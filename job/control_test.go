@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -186,4 +187,36 @@ func TestHandOverTakesLessThanAMinute(t *testing.T) {
 	if begunWithin+turnEvery >= time.Minute {
 		t.Errorf("a slot that was taken and not begun is given to another after up to %s", begunWithin+turnEvery)
 	}
+}
+
+func TestPausedReceiverKeepsWhatIsPushedAndACancelledDrainEnds(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t)
+	d.beatEvery = 5 * time.Millisecond
+	b := inbox(t, d.url)
+	d.drains = []Drained{wardOf(t, b, new(atomic.Int32))}
+	push(t, b, "a", "first")
+	r := d.start(t, "one")
+	waitFor(t, d.w.Pool(), settledAll, 1)
+	if _, err := d.w.Pause(t.Context(), "redox.ward", "ann@etl", ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.w.Cancel(t.Context(), 1, "ann@etl", false); err != nil {
+		t.Fatal(err)
+	}
+	if o := receive(t, d.done); o.rep.RunID != 1 {
+		t.Errorf("the drain that was cancelled ended as run %d", o.rep.RunID)
+	}
+	push(t, b, "b", "first")
+	if _, err := d.w.Begin(t.Context(), load.Order{Job: "ward", Kind: Drain, Schema: "ward", Source: "redox.ward", Holder: "x"}); !errors.As(err, new(*load.PausedError)) {
+		t.Errorf("a paused receiver is drained: %v", err)
+	}
+	if got := ask[int](t, d.w.Pool(), "SELECT count(*) FROM syncd.delivery WHERE state = 'pending'"); got != 1 {
+		t.Errorf("%d deliveries wait", got)
+	}
+	if _, err := d.w.Resume(t.Context(), "redox.ward", "ann@etl"); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, d.w.Pool(), settledAll, 2)
+	r.end(t)
 }

@@ -2,6 +2,7 @@ package job
 
 import (
 	"archive/zip"
+	"context"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"syncd/internal/pgtest"
 	"syncd/load"
 	"syncd/schedule"
 )
@@ -35,7 +37,9 @@ func TestNoSlotIsLostOrDoubled(t *testing.T) {
 	if os.Getenv("SYNCD_SLOTS") == "all" {
 		p.zones, p.to = everyZone(t), p.from.AddDate(10, 0, 0)
 	}
-	p.w = warehouse(t)
+	url := pgtest.New(t)
+	p.w = warehouseAt(t, url)
+	p.tidy = tidier(t, url)
 	p.hire(t)
 	p.live(t)
 	lost, doubled, slots := p.compare(t)
@@ -70,6 +74,7 @@ type planning struct {
 	now      clock
 	jobs     []planningJob
 	replicas [2]*Engine
+	tidy     func()
 
 	turns, restarts, suspended, back int
 }
@@ -167,9 +172,27 @@ func (p *planning) live(t *testing.T) {
 		}
 		p.turn(t, p.chance.IntN(3))
 		p.work(t, p.chance.IntN(5))
+		if p.turns%50 == 0 {
+			p.tidy()
+		}
 	}
 	p.turn(t, 2)
 	p.work(t, 1)
+}
+
+// tidier does what autovacuum does on a server that lives for years.
+func tidier(t *testing.T, url string) func() {
+	t.Helper()
+	owner, err := pgx.Connect(t.Context(), pgtest.Super(url))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = owner.Close(context.WithoutCancel(t.Context())) })
+	return func() {
+		if _, err := owner.Exec(t.Context(), "VACUUM (ANALYZE) syncd.slot"); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // step is how far the clock moves until the next turn: planners look every few seconds, are stopped at night, suspended for weeks.

@@ -145,6 +145,52 @@ func TestKilledServeRunsItsSlotAgainAndDoublesNothing(t *testing.T) {
 	}
 }
 
+func TestCancelAndPauseReachADaemonFromAnotherProcess(t *testing.T) {
+	t.Parallel()
+	w := newWatch(t, pgtest.New(t))
+	asked, release := w.holdPull()
+	defer release()
+	s := w.serve(t)
+	<-asked
+	say := func(args ...string) string {
+		t.Helper()
+		out, err := w.command(t, append([]string{"-c", w.file(t, s.admin)}, args...)...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %v\n%s", args, err, out)
+		}
+		return string(out)
+	}
+	if out := say("pause", "crash", "--reason", "moving"); !strings.Contains(out, "run 1 of crash (sync) goes on; to end it: syncd cancel 1") {
+		t.Errorf("pause says: %s", out)
+	}
+	if out := say("cancel", "1"); !strings.Contains(out, "run 1 of crash (sync, on ") || !strings.Contains(out, "its slot of ") {
+		t.Errorf("cancel says: %s", out)
+	}
+	s.hears(t, "run was cancelled, the batch in hand finishes")
+	release()
+	if l := s.ended(t, "crash"); l.RunID != 1 || l.State != "cancelled" {
+		t.Errorf("the run ended: %s", l.raw)
+	}
+	if got := scalar(t, w.database, "SELECT state || ' ' || (reason LIKE 'cancelled by %@%') FROM syncd.slot WHERE run_id = 1"); got != "skipped true" {
+		t.Errorf("slot: %s", got)
+	}
+	for scalar(t, w.database, "SELECT count(*) > 1 FROM syncd.slot WHERE state = 'skipped' AND reason LIKE 'paused by % UTC: moving'") != "true" {
+		if status, _ := s.get(t, "/livez"); status != http.StatusOK {
+			t.Fatal("the daemon is gone")
+		}
+	}
+	say("resume", "crash")
+	if l := s.ended(t, "crash"); l.State != "succeeded" {
+		t.Errorf("after the pause a run ended: %s", l.raw)
+	}
+	s.signal(t, syscall.SIGTERM)
+	s.exits(t, exitDone)
+	w.settledOnce(t)
+	if got := scalar(t, w.database, "SELECT count(*) FROM syncd.run WHERE state = 'succeeded' AND started_at < (SELECT at FROM syncd.audit WHERE action = 'resume')"); got != "0" {
+		t.Errorf("%s runs succeeded during the pause", got)
+	}
+}
+
 // A machine that is suspended and wakes: its run was given to another, what it still sends is refused, and it works on.
 func TestSuspendedServeLosesItsRunToAnotherAndGoesOn(t *testing.T) {
 	t.Parallel()
