@@ -99,7 +99,7 @@ func wardOf(t *testing.T, b *load.Inbox, fail *atomic.Int32) Drained {
 func push(t *testing.T, b *load.Inbox, key, model string) {
 	t.Helper()
 	d := &extract.Delivery{Destination: "ward", Key: key, SHA256: sha256.Sum256([]byte(key)), Body: []byte(key), Model: model, ReceivedAt: time.Now()}
-	if _, err := b.Accept(t.Context(), d); err != nil {
+	if _, err := b.Accept(t.Context(), d, func() {}); err != nil {
 		t.Fatal(err)
 	}
 }

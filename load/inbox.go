@@ -8,27 +8,15 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"syncd/extract"
 )
 
-var (
-	//go:embed sql/delivery_keep.sql
-	deliveryKeepSQL string
-	//go:embed sql/receiver_verified.sql
-	receiverVerifiedSQL string
-)
-
-// What one group of deliveries holds at most, beyond its first.
-const (
-	groupDeliveries = 256
-	groupBytes      = 8 << 20
-)
+//go:embed sql/receiver_verified.sql
+var receiverVerifiedSQL string
 
 // How many groups are written at the same time, and how long one may take. Few: while one is written the next one gathers, and a large
 // group costs Postgres little more than a small one.
@@ -41,11 +29,11 @@ const (
 // on disk. It has connections of its own, so that no run is in a sender's way. It may be opened while Postgres is away: then
 // nothing is accepted.
 type Inbox struct {
-	pool  *pgxpool.Pool
-	log   *slog.Logger
-	queue chan *arrival
-	done  chan struct{} // closed by Close
-	work  sync.WaitGroup
+	pool     *pgxpool.Pool
+	log      *slog.Logger
+	arrivals *arrivals
+	work     sync.WaitGroup
+	wires    sync.Pool // of *wire
 
 	mu      sync.Mutex
 	waiting map[stream][]chan struct{}
@@ -56,21 +44,6 @@ type stream struct {
 	destination string
 	test        bool
 }
-
-// arrival is a delivery on its way into the inbox.
-type arrival struct {
-	d     *extract.Delivery
-	state atomic.Int32 // queued, taken or left
-	known bool
-	err   error
-	kept  chan struct{}
-}
-
-const (
-	queued int32 = iota
-	taken
-	left
-)
 
 // NewInbox makes an inbox on the database of a configuration. It does not connect.
 func NewInbox(c Config) (*Inbox, error) {
@@ -90,7 +63,7 @@ func NewInbox(c Config) (*Inbox, error) {
 	}
 	c.guard.add(pool)
 	b := &Inbox{
-		pool: pool, log: c.Log, queue: make(chan *arrival), done: make(chan struct{}),
+		pool: pool, log: c.Log, arrivals: newArrivals(),
 		waiting: map[stream][]chan struct{}{},
 	}
 	if b.log == nil {
@@ -109,68 +82,68 @@ func (w *Warehouse) Inbox(conns int) (*Inbox, error) {
 	return NewInbox(c)
 }
 
-// Close ends all connections, after the groups in hand.
+// Close ends all connections, after what has arrived was written.
 func (b *Inbox) Close() {
-	close(b.done)
+	b.arrivals.close()
 	b.work.Wait()
 	b.pool.Close()
 }
 
-// Accept commits a delivery and its bytes and says whether they were there already. It does not return while Postgres may
-// still read d: after it, d is the caller's again, whatever the answer. An error says nothing about whether the delivery is kept.
-func (b *Inbox) Accept(ctx context.Context, d *extract.Delivery) (known bool, err error) {
-	if len(d.Key) > extract.MaxDeliveryKey {
-		return false, extract.Errorf(extract.KindInternal, "keep delivery", "its key is longer than %d bytes", extract.MaxDeliveryKey)
-	}
-	a := &arrival{d: d, kept: make(chan struct{})}
-	select {
-	case b.queue <- a:
-	case <-b.done:
-		return false, extract.Errorf(extract.KindPostgres, "keep delivery", "the inbox is closed")
-	case <-ctx.Done():
-		return false, context.Cause(ctx)
+// Accept commits a delivery and its bytes and says whether they were there already. An error says nothing about whether the
+// delivery is kept. letGo is called once, when Postgres does not read d any more: before Accept returns, or later where ctx ended
+// while its group was written.
+func (b *Inbox) Accept(ctx context.Context, d *extract.Delivery, letGo func()) (known bool, err error) {
+	a := &arrival{d: d, size: len(d.Body), kept: make(chan struct{})}
+	if err := b.arrive(ctx, a); err != nil {
+		letGo()
+		return false, err
 	}
 	select {
 	case <-a.kept:
+		letGo()
+		return a.known, a.err
 	case <-ctx.Done():
-		if a.state.CompareAndSwap(queued, left) {
-			return false, context.Cause(ctx)
-		}
-		<-a.kept
 	}
-	return a.known, a.err
+	if b.arrivals.remove(a) {
+		letGo()
+		return false, context.Cause(ctx)
+	}
+	select {
+	case <-a.kept: // both at once: what is kept is kept
+		letGo()
+		return a.known, a.err
+	default:
+		go func() {
+			<-a.kept
+			letGo()
+		}()
+		return false, context.Cause(ctx)
+	}
+}
+
+// arrive lets a delivery wait for its group.
+func (b *Inbox) arrive(ctx context.Context, a *arrival) error {
+	switch {
+	case len(a.d.Key) > extract.MaxDeliveryKey:
+		return extract.Errorf(extract.KindInternal, "keep delivery", "its key is longer than %d bytes", extract.MaxDeliveryKey)
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case !b.arrivals.add(a):
+		return extract.Errorf(extract.KindPostgres, "keep delivery", "the inbox is closed")
+	}
+	return nil
 }
 
 // write writes one group after the other.
 func (b *Inbox) write() {
-	for {
-		var group []*arrival
-		select {
-		case <-b.done:
-			return
-		case a := <-b.queue:
-			group = append(group, a)
-		}
-		for size := len(group[0].d.Body); len(group) < groupDeliveries && size < groupBytes; {
-			select {
-			case a := <-b.queue:
-				group = append(group, a)
-				size += len(a.d.Body)
-				continue
-			default:
-			}
-			break
-		}
+	for group := b.arrivals.take(); group != nil; group = b.arrivals.take() {
 		b.keep(group)
+		b.arrivals.written(group)
 	}
 }
 
 // keep writes a group and lets its callers go. A group that fails is tried one by one, where that may help.
 func (b *Inbox) keep(group []*arrival) {
-	group = slices.DeleteFunc(group, func(a *arrival) bool { return !a.state.CompareAndSwap(queued, taken) })
-	if len(group) == 0 {
-		return
-	}
 	slices.SortStableFunc(group, func(x, y *arrival) int {
 		return cmp.Or(cmp.Compare(x.d.Destination, y.d.Destination), cmp.Compare(x.d.Key, y.d.Key), bytes.Compare(x.d.SHA256[:], y.d.SHA256[:]))
 	})
@@ -190,78 +163,6 @@ func (b *Inbox) keep(group []*arrival) {
 		}
 		close(a.kept)
 	}
-}
-
-// insert writes a sorted group in one statement, which is its own transaction.
-func (b *Inbox) insert(group []*arrival) error {
-	ctx, cancel := context.WithTimeout(context.Background(), groupWithin)
-	defer cancel()
-	var row columnsOfDeliveries
-	for i, a := range group {
-		if i == 0 || !same(a.d, group[i-1].d) {
-			row.add(a.d)
-		}
-	}
-	rows, err := b.pool.Query(ctx, deliveryKeepSQL, row.args()...)
-	if err != nil {
-		return err
-	}
-	fresh := map[deliveryID]bool{}
-	var id deliveryID
-	var sha []byte
-	if _, err = pgx.ForEachRow(rows, []any{&id.destination, &id.key, &sha}, func() error {
-		id.sha = [32]byte(sha)
-		fresh[id] = true
-		return nil
-	}); err != nil {
-		return err
-	}
-	for i, a := range group {
-		a.known = i > 0 && same(a.d, group[i-1].d) || !fresh[deliveryID{a.d.Destination, a.d.Key, a.d.SHA256}]
-		if !a.known {
-			b.poke(stream{a.d.Destination, a.d.Test})
-		}
-	}
-	return nil
-}
-
-type deliveryID struct {
-	destination, key string
-	sha              [32]byte
-}
-
-func same(x, y *extract.Delivery) bool {
-	return x.Destination == y.Destination && x.Key == y.Key && x.SHA256 == y.SHA256
-}
-
-// columnsOfDeliveries are deliveries as the arrays of one statement.
-type columnsOfDeliveries struct {
-	destinations, keys      []string
-	sources, models, events []*string
-	hashes, bodies          [][]byte
-	received                []time.Time
-	sent                    []*time.Time
-	tests                   []bool
-}
-
-func (c *columnsOfDeliveries) add(d *extract.Delivery) {
-	c.destinations, c.keys = append(c.destinations, d.Destination), append(c.keys, d.Key)
-	c.sources, c.models, c.events = append(c.sources, orNull(plainText(d.SourceID))), append(c.models, orNull(plainText(d.Model))), append(c.events, orNull(plainText(d.EventType)))
-	body := d.Body
-	if body == nil {
-		body = []byte{}
-	}
-	c.hashes, c.bodies = append(c.hashes, d.SHA256[:]), append(c.bodies, body)
-	c.received, c.tests = append(c.received, d.ReceivedAt), append(c.tests, d.Test)
-	var at *time.Time
-	if y := d.EventAt.Year(); !d.EventAt.IsZero() && y > -4000 && y < 100_000 { // what a timestamp holds
-		at = &d.EventAt
-	}
-	c.sent = append(c.sent, at)
-}
-
-func (c *columnsOfDeliveries) args() []any {
-	return []any{c.destinations, c.keys, c.hashes, c.received, c.sources, c.models, c.events, c.sent, c.tests, c.bodies}
 }
 
 // Verified notes that a receiver was verified from outside, in this form.

@@ -21,7 +21,7 @@ func TestBytesGoWithTheirTimeAndFactsStay(t *testing.T) {
 	for key, at := range map[string]time.Time{"applied": march, "rejected": march, "pending": march, "young": march.AddDate(0, 1, 0), "far": march.AddDate(1, 0, 0)} {
 		d := delivery(key, key)
 		d.ReceivedAt = at
-		if _, err := b.Accept(t.Context(), d); err != nil {
+		if _, err := b.Accept(t.Context(), d, func() {}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -48,7 +48,7 @@ func TestBytesGoWithTheirTimeAndFactsStay(t *testing.T) {
 	if n := ask[int](t, w, "SELECT count(*) FROM syncd.delivery"); n != 5 {
 		t.Errorf("%d facts are left", n)
 	}
-	if known, err := b.Accept(t.Context(), delivery("applied", "applied")); err != nil || !known {
+	if known, err := b.Accept(t.Context(), delivery("applied", "applied"), func() {}); err != nil || !known {
 		t.Errorf("one whose bytes are gone is known %v, %v", known, err)
 	}
 }
@@ -56,7 +56,7 @@ func TestBytesGoWithTheirTimeAndFactsStay(t *testing.T) {
 func TestAMonthThatBeganInTheDefaultPartitionStaysThere(t *testing.T) {
 	t.Parallel()
 	b := inboxAt(t, Config{URL: pgtest.New(t)})
-	if _, err := b.Accept(t.Context(), delivery("early", "x")); err != nil {
+	if _, err := b.Accept(t.Context(), delivery("early", "x"), func() {}); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.MakeMonths(t.Context(), delivery("", "").ReceivedAt); err != nil {

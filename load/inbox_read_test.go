@@ -13,7 +13,7 @@ import (
 // settleAs keeps a delivery and settles it as a run would.
 func settleAs(t *testing.T, b *Inbox, w *Warehouse, d *extract.Delivery, state, reason string) {
 	t.Helper()
-	if _, err := b.Accept(t.Context(), d); err != nil {
+	if _, err := b.Accept(t.Context(), d, func() {}); err != nil {
 		t.Fatal(err)
 	}
 	if state == "pending" {

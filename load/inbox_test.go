@@ -39,12 +39,12 @@ func TestDeliveriesAreKeptOnceAndExactly(t *testing.T) {
 	defer q.Close()
 	body := "\x00\xff not text, \\ and ' and \n"
 	for i, want := range []bool{false, true} {
-		known, err := b.Accept(t.Context(), delivery("log:1", body))
+		known, err := b.Accept(t.Context(), delivery("log:1", body), func() {})
 		if err != nil || known != want {
 			t.Fatalf("%d: known %v, %v", i, known, err)
 		}
 	}
-	if known, err := b.Accept(t.Context(), delivery("log:1", "another attempt")); err != nil || known {
+	if known, err := b.Accept(t.Context(), delivery("log:1", "another attempt"), func() {}); err != nil || known {
 		t.Fatalf("another body: known %v, %v", known, err)
 	}
 	ds, err := q.Take(t.Context(), 10, 1<<20, nil)
@@ -79,7 +79,7 @@ func TestManyAtOnceAreOneRowEach(t *testing.T) {
 			if i%2 == 0 {
 				inbox = other
 			}
-			known, err := inbox.Accept(t.Context(), delivery(fmt.Sprintf("log:%d", i%20), "same"))
+			known, err := inbox.Accept(t.Context(), delivery(fmt.Sprintf("log:%d", i%20), "same"), func() {})
 			if err != nil {
 				t.Error(err)
 			}
@@ -112,11 +112,11 @@ func TestWhatCannotBeKeptIsAnErrorAndOneBadDeliveryIsNoOtherOnesFault(t *testing
 			t.Errorf("%s: %v", a.d.Key, a.err)
 		}
 	}
-	if _, err := b.Accept(t.Context(), delivery(strings.Repeat("k", extract.MaxDeliveryKey+1), "x")); err == nil {
+	if _, err := b.Accept(t.Context(), delivery(strings.Repeat("k", extract.MaxDeliveryKey+1), "x"), func() {}); err == nil {
 		t.Error("a key of any length was taken")
 	}
 	asOwner(t, w, "DROP TABLE syncd.payload")
-	if _, err := b.Accept(t.Context(), delivery("later", "x")); err == nil {
+	if _, err := b.Accept(t.Context(), delivery("later", "x"), func() {}); err == nil {
 		t.Error("there is nowhere to keep it, and it was taken")
 	}
 	if n := ask[int](t, w, "SELECT count(*) FROM syncd.delivery WHERE dedupe_key = 'later'"); n != 0 {
@@ -127,13 +127,44 @@ func TestWhatCannotBeKeptIsAnErrorAndOneBadDeliveryIsNoOtherOnesFault(t *testing
 func TestAcceptWithoutPostgresIsAnErrorAndACallerMayGiveUp(t *testing.T) {
 	t.Parallel()
 	b := inboxAt(t, Config{URL: "postgres://nobody@127.0.0.1:1/none"})
-	if _, err := b.Accept(t.Context(), delivery("a", "x")); extract.KindOf(err) != extract.KindPostgres {
+	if _, err := b.Accept(t.Context(), delivery("a", "x"), func() {}); extract.KindOf(err) != extract.KindPostgres {
 		t.Errorf("nothing listens there: %v", err)
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("gone"))
-	if _, err := b.Accept(ctx, delivery("a", "x")); err == nil {
+	if _, err := b.Accept(ctx, delivery("a", "x"), func() {}); err == nil {
 		t.Error("the caller had gone, and it was taken")
+	}
+}
+
+func TestACallerWhoseTimeIsUpGoesAndItsBytesArePostgresUntilTheGroupIsWritten(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	b, w := inboxAt(t, Config{URL: url}), warehouseAt(t, Config{URL: url})
+	lock, err := w.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lock.Exec(t.Context(), "LOCK TABLE syncd.delivery IN EXCLUSIVE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, errors.New("time is up"))
+	defer cancel()
+	letGo := make(chan struct{})
+	if _, err := b.Accept(ctx, delivery("slow", "x"), func() { close(letGo) }); err == nil || err.Error() != "time is up" {
+		t.Errorf("accepted with %v while the table was locked", err)
+	}
+	select {
+	case <-letGo:
+		t.Error("let go while Postgres had it")
+	default:
+	}
+	if err := lock.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	<-letGo
+	if known, err := b.Accept(t.Context(), delivery("slow", "x"), func() {}); err != nil || !known {
+		t.Errorf("what the caller did not wait for is kept all the same: known %v, %v", known, err)
 	}
 }
 
@@ -146,7 +177,7 @@ func TestSettlingIsCountedAndHappensOnce(t *testing.T) {
 	q := b.Queue("hospital", false)
 	defer q.Close()
 	for i := range 3 {
-		if _, err := b.Accept(t.Context(), delivery(fmt.Sprint(i), "x")); err != nil {
+		if _, err := b.Accept(t.Context(), delivery(fmt.Sprint(i), "x"), func() {}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -176,7 +207,7 @@ func TestSettlingIsCountedAndHappensOnce(t *testing.T) {
 		t.Errorf("models %v, %v", models, err)
 	}
 	for range 3 { // only the last batch is remembered
-		if _, err := b.Accept(t.Context(), delivery(fmt.Sprint(time.Now().UnixNano()), "x")); err != nil {
+		if _, err := b.Accept(t.Context(), delivery(fmt.Sprint(time.Now().UnixNano()), "x"), func() {}); err != nil {
 			t.Fatal(err)
 		}
 		ds, err := q.Take(t.Context(), 1, 1, nil)
@@ -198,7 +229,7 @@ func TestDeliveriesStayPendingWhileATableOfTheirsCannotBeLoaded(t *testing.T) {
 	end(t, started(t, w, visit), Ending{State: Succeeded})
 	do(t, w, "ALTER TABLE asthma.visits DROP COLUMN status")
 	r := started(t, w, visit)
-	if _, err := b.Accept(t.Context(), delivery("1", "x")); err != nil {
+	if _, err := b.Accept(t.Context(), delivery("1", "x"), func() {}); err != nil {
 		t.Fatal(err)
 	}
 	seq := ask[int64](t, w, "SELECT seq FROM syncd.delivery")
@@ -218,7 +249,7 @@ func TestADrainMayTakeItsTimeOverLargeDeliveries(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
 	b, w := inboxAt(t, Config{URL: url}), warehouseAt(t, Config{URL: url})
-	if _, err := b.Accept(t.Context(), delivery("1", "x")); err != nil {
+	if _, err := b.Accept(t.Context(), delivery("1", "x"), func() {}); err != nil {
 		t.Fatal(err)
 	}
 	asOwner(t, w, "ALTER TABLE syncd.payload RENAME TO kept")

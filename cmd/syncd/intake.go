@@ -272,12 +272,13 @@ func (l *lateInbox) get() (*load.Inbox, error) {
 }
 
 // Accept keeps a delivery.
-func (l *lateInbox) Accept(ctx context.Context, d *extract.Delivery) (bool, error) {
+func (l *lateInbox) Accept(ctx context.Context, d *extract.Delivery, letGo func()) (bool, error) {
 	b, err := l.get()
 	if err != nil {
+		letGo()
 		return false, err
 	}
-	return b.Accept(ctx, d)
+	return b.Accept(ctx, d, letGo)
 }
 
 // Verified notes a verification.

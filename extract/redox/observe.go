@@ -109,7 +109,7 @@ func (t *Tally) Observe(e Event) {
 
 // KnownModel returns the name of a model that there is, and "other" for what a sender made up: labels need a bound.
 func KnownModel(model string) string {
-	if model == fhirModel || eventOf(model, "") != unknownModel {
+	if _, known := redoxEvents[model]; known || model == fhirModel {
 		return model
 	}
 	return "other"

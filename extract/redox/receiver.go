@@ -163,29 +163,10 @@ var errSlowInbox = errors.New("the inbox did not answer in time")
 // given back only after the inbox has let go of it.
 func (x *exchange) accept(d *extract.Delivery) (known bool, err error) {
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(x.r.Context()), x.left(), errSlowInbox)
-	type verdict struct {
-		known bool
-		err   error
-	}
-	done, room := make(chan verdict, 1), x.room
+	defer cancel()
+	room := x.room
 	x.room = nil
-	go func() {
-		defer cancel()
-		known, err := x.config.Inbox.Accept(ctx, d)
-		done <- verdict{known, err}
-		giveBack(room)
-	}()
-	select {
-	case v := <-done:
-		return v.known, v.err
-	case <-ctx.Done():
-	}
-	select {
-	case v := <-done: // both at once: what is kept is kept
-		return v.known, v.err
-	default:
-		return false, context.Cause(ctx)
-	}
+	return x.config.Inbox.Accept(ctx, d, func() { giveBack(room) })
 }
 
 func (x *exchange) release() {

@@ -142,6 +142,9 @@ func within(prefixes []netip.Prefix, a netip.Addr) bool {
 // peerOf is who sent a request: whoever the trusted proxies say, the last of those whom none of them is.
 func peerOf(r *http.Request, trusted []netip.Prefix) netip.Addr {
 	peer := addrOf(r.RemoteAddr)
+	if !within(trusted, peer) {
+		return peer
+	}
 	said := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for _, text := range slices.Backward(said) {
 		if !within(trusted, peer) {

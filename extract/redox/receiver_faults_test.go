@@ -233,7 +233,7 @@ func TestFloodIsAnsweredWith200Or503(t *testing.T) {
 	}
 }
 
-// Our own time is bounded even where the inbox does not keep to its context, and the body's room is the inbox's until it lets go.
+// Our own time is bounded even where the inbox still reads the body, whose room is the inbox's until it lets go.
 func TestInboxThatHangsIsNotWaitedFor(t *testing.T) {
 	goOn, whole := make(chan struct{}), make(chan bool, 1)
 	w := newWorld(t, setting{allowed: func(a *allowance) { a.own, a.memory = 20*time.Millisecond, time.Millisecond }})

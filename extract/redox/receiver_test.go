@@ -42,7 +42,26 @@ type memoryInbox struct {
 	after    func() error                                         // goes after it
 }
 
-func (b *memoryInbox) Accept(ctx context.Context, d *extract.Delivery) (bool, error) {
+func (b *memoryInbox) Accept(ctx context.Context, d *extract.Delivery, letGo func()) (bool, error) {
+	type verdict struct {
+		known bool
+		err   error
+	}
+	done := make(chan verdict, 1)
+	go func() {
+		known, err := b.keep(ctx, d)
+		letGo()
+		done <- verdict{known, err}
+	}()
+	select {
+	case v := <-done:
+		return v.known, v.err
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
+	}
+}
+
+func (b *memoryInbox) keep(ctx context.Context, d *extract.Delivery) (bool, error) {
 	if b.accept != nil {
 		if err := b.accept(ctx, d); err != nil {
 			return false, err

@@ -18,8 +18,9 @@ import (
 // Inbox keeps deliveries. The warehouse's loader implements it; its methods may be called at once from many goroutines.
 type Inbox interface {
 	// Accept returns after the delivery and its bytes are committed and on disk, and says whether they were there already.
-	// Any error means that the sender must try again; it says nothing about whether the delivery is kept.
-	Accept(ctx context.Context, d *extract.Delivery) (known bool, err error)
+	// Any error means that the sender must try again; it says nothing about whether the delivery is kept. When ctx ends it may return
+	// while d is still read. letGo is called once, when it is not read any more: then, or before Accept returns.
+	Accept(ctx context.Context, d *extract.Delivery, letGo func()) (known bool, err error)
 	// Verified notes that the receiver was verified from outside, in this form: "GET" or "POST".
 	Verified(ctx context.Context, destination, form string) error
 }
