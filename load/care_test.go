@@ -149,7 +149,7 @@ func TestMonthsOfWhichNothingIsKeptGoWhole(t *testing.T) {
 		if d.ReceivedAt = old.AddDate(0, months, 1); key == "held" {
 			d.Destination = "clinic"
 		}
-		if _, err := b.Accept(t.Context(), d); err != nil {
+		if _, err := b.Accept(t.Context(), d, func() {}); err != nil {
 			t.Fatal(err)
 		}
 	}

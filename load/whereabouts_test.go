@@ -119,7 +119,7 @@ func TestADatabaseThatIsReplacedUnderADaemonStopsItUntilItIsSettled(t *testing.T
 		t.Fatal(err)
 	}
 	defer b.Close()
-	if _, err := b.Accept(t.Context(), delivery("one", "x")); err != nil {
+	if _, err := b.Accept(t.Context(), delivery("one", "x"), func() {}); err != nil {
 		t.Fatal(err)
 	}
 	r := begin(t, w, order())
@@ -131,7 +131,7 @@ func TestADatabaseThatIsReplacedUnderADaemonStopsItUntilItIsSettled(t *testing.T
 		t.Errorf("guard: %v", err)
 	}
 	_, begun := w.Begin(t.Context(), Order{Job: "copd", Kind: "sync", Schema: "copd", Holder: "h", Source: "redcap.main"})
-	_, kept := b.Accept(t.Context(), delivery("two", "x"))
+	_, kept := b.Accept(t.Context(), delivery("two", "x"), func() {})
 	_, loaded := r.Load(t.Context(), many(people(), ids(1, 2)))
 	for what, err := range map[string]error{"begin": begun, "accept": kept, "load": loaded, "ready": w.Ready(t.Context())} {
 		if !errors.As(err, new(*StoppedError)) {
@@ -145,7 +145,7 @@ func TestADatabaseThatIsReplacedUnderADaemonStopsItUntilItIsSettled(t *testing.T
 	if err := w.Guard(t.Context()); err != nil {
 		t.Errorf("settled: %v", err)
 	}
-	if _, err := b.Accept(t.Context(), delivery("two", "x")); err != nil {
+	if _, err := b.Accept(t.Context(), delivery("two", "x"), func() {}); err != nil {
 		t.Errorf("settled: %v", err)
 	}
 	// What began before is a stranger to the data, also where its claim looks like one of now.
