@@ -1,6 +1,7 @@
 package load
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -169,5 +170,40 @@ func TestMonthsOfWhichNothingIsKeptGoWhole(t *testing.T) {
 	}
 	if n := ask[int](t, w, "SELECT count(*) FROM syncd.delivery"); n != 6 {
 		t.Errorf("%d facts", n)
+	}
+}
+
+func TestNamesThatOthersHaveNowAreNotThePersons(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ subject, gone, left string }{
+		{"c", "2 names", "a, x"}, // was a, then b, then c; a is another record now
+		{"b", "2 names", "a, x"}, // by the name in between
+		{"a", "1 names", "c, x"}, // who has the name now, not who had it
+		{"x", "1 names", "a, c"}, // nobody else's
+		{"C", "2 names", "a, x"}, // one record at the source
+	} {
+		w := warehouseAt(t, Config{URL: pgtest.New(t)})
+		visit := visits()
+		r := started(t, w, visit)
+		loadInto(t, r, &extract.Batch{
+			Rows:  []*extract.Rows{visitRows(visit, [2]string{"a", "in"}, [2]string{"c", "in"}, [2]string{"x", "in"})},
+			Scope: &extract.Scope{Tables: []*extract.Table{visit}, Width: 1, Keys: [][]string{{"a"}, {"c"}, {"x"}}, Versions: []string{"1", "1", "1"}},
+		})
+		end(t, r, Ending{State: Succeeded})
+		do(t, w, "INSERT INTO syncd.record_rename (schema_name, old, new, run_id) VALUES ('asthma', 'a', 'b', 1), ('asthma', 'b', 'c', 1)")
+		people := func(tables []*extract.Table) extract.Persons {
+			return extract.Persons{Columns: []extract.PersonColumn{{Table: tables[0], Column: "record_id", First: true, Roll: true}}}
+		}
+		d, err := w.PurgeRecord(t.Context(), Purge{Job: "asthma", Schema: "asthma", Actor: "test", Key: []byte("key")}, []string{c.subject}, people)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names := map[string]bool{}
+		for _, h := range d.Hashes {
+			names[h] = true
+		}
+		if got := ask[string](t, w, "SELECT string_agg(record_id, ', ' ORDER BY record_id) FROM asthma.visits"); got != c.left || fmt.Sprint(len(names), " names") != c.gone {
+			t.Errorf("%s: left %s, want %s; %d names, want %s", c.subject, got, c.left, len(names), c.gone)
+		}
 	}
 }

@@ -81,7 +81,7 @@ type purge struct {
 
 // erase runs a purge in one transaction. claims are the jobs whose runs are kept out meanwhile.
 func (w *Warehouse) erase(ctx context.Context, p Purge, take func(context.Context, pgx.Tx) error, do func(context.Context, *purge) error) (*Purged, error) {
-	var out *Purged
+	var out, committing *Purged
 	what := "purge from " + p.Job
 	err := w.transact(ctx, what, func(tx pgx.Tx) error {
 		one := &purge{Purge: p, w: w, tx: tx, counts: map[[2]string]int64{}, names: map[string]bool{}, out: &Purged{}}
@@ -104,13 +104,22 @@ func (w *Warehouse) erase(ctx context.Context, p Purge, take func(context.Contex
 		if p.DryRun {
 			return errDryRun
 		}
-		return one.settle(ctx)
+		if err := one.settle(ctx); err != nil {
+			return err
+		}
+		if committing == nil || out.Rows > 0 { // of a COMMIT without an answer a second try finds nothing
+			committing = out
+		}
+		return nil
 	})
 	if errors.Is(err, errDryRun) {
 		err = nil
 	}
 	if err != nil {
 		return nil, err
+	}
+	if committing != nil {
+		out = committing
 	}
 	return out, nil
 }

@@ -133,7 +133,24 @@ func (r *recordPurge) erase(ctx context.Context) error {
 		r.keys[xxh3.HashString128(name).Bytes()] = true
 	}
 	contents := map[string]bool{}
+	if err := r.eraseColumns(ctx, false, contents); err != nil {
+		return err
+	}
+	if err := r.eraseContents(ctx, slices.Sorted(maps.Keys(contents))); err != nil {
+		return err
+	}
+	if err := r.eraseLedger(ctx); err != nil || len(r.counts) == 0 {
+		return err // of somebody who is not there nobody's rows go
+	}
+	return r.eraseColumns(ctx, true, contents)
+}
+
+// eraseColumns deletes the person's rows: from tables that tell whom they are about or, whole, from those that do not.
+func (r *recordPurge) eraseColumns(ctx context.Context, whole bool, contents map[string]bool) error {
 	for _, c := range r.of.Columns {
+		if c.Whole != whole {
+			continue
+		}
 		t := r.stored.named(c.Table.Side, c.Table.Name)
 		if t == nil {
 			continue
@@ -143,11 +160,11 @@ func (r *recordPurge) erase(ctx context.Context) error {
 				return err
 			}
 		}
+		if whole {
+			r.note("%s does not show the record id: nobody can tell which rows of it are about whom, and all are gone", t)
+		}
 	}
-	if err := r.eraseContents(ctx, slices.Sorted(maps.Keys(contents))); err != nil {
-		return err
-	}
-	return r.eraseLedger(ctx)
+	return nil
 }
 
 // named finds a table by the name that it has in Postgres.

@@ -130,6 +130,12 @@ type purgeDo func(context.Context, load.Purge) (*load.Purged, error)
 
 // subjectOf finds out who is meant, and how such a person is purged.
 func (p *purger) subjectOf(name, rest string) (purgeDo, error) {
+	if p.cfg.KeptBy(name).Held {
+		return nil, &extract.Error{
+			Kind: extract.KindHeld, What: "purge", Where: name, Cause: errors.New("legal_hold = true: nothing of it may be removed"),
+			Next: "when the hold is lifted, take legal_hold out of its block and purge then",
+		}
+	}
 	if r := p.cfg.Receivers[name]; r != nil {
 		kind, id, ok := strings.Cut(rest, ":")
 		if !ok || id == "" {

@@ -53,6 +53,7 @@ type purgeScene struct {
 	project  *fake.Project
 	database string
 	dir      string
+	server   string
 	ahead    atomic.Int64 // of the server's clock, in minutes
 }
 
@@ -71,7 +72,8 @@ func newPurgeScene(t *testing.T) *purgeScene {
 	s.write("token", s.project.Token())
 	s.write("database", s.database)
 	s.write("key", strings.Repeat("k3y", 20))
-	s.configure(web.URL+"/api/", true)
+	s.server = web.URL + "/api/"
+	s.configure("")
 	return s
 }
 
@@ -82,13 +84,10 @@ func (s *purgeScene) write(name, text string) {
 	}
 }
 
-func (s *purgeScene) configure(server string, purge bool) {
-	text := fmt.Sprintf("[postgres]\nurl = \"file:database\"\n[serve]\nadmin = \"127.0.0.1:0\"\n[redcap.main]\nurl = %q\nrequests_per_minute = 0\n"+
-		"[job.ward]\nsource = \"redcap.main\"\ntoken = \"file:token\"\nfiles = \"contents\"\npull = [\"records\", \"dags\", \"log.details\", \"participants\", \"files\"]\n", server)
-	if purge {
-		text += "[purge]\nkey = \"file:key\"\njournal = \"purges.journal\"\n"
-	}
-	s.write("jobs.toml", text)
+func (s *purgeScene) configure(more string) {
+	s.write("jobs.toml", fmt.Sprintf("[postgres]\nurl = \"file:database\"\n[serve]\nadmin = \"127.0.0.1:0\"\n[redcap.main]\nurl = %q\nrequests_per_minute = 0\n"+
+		"[job.ward]\nsource = \"redcap.main\"\ntoken = \"file:token\"\nfiles = \"contents\"\npull = [\"records\", \"dags\", \"log.details\", \"participants\", \"files\"]\n%s\n"+
+		"[purge]\nkey = \"file:key\"\njournal = \"purges.journal\"\n", s.server, more))
 }
 
 // run runs a command and wants it to end with a code.
@@ -128,8 +127,15 @@ func (s *purgeScene) live() string {
 	s.must(s.project.AddRecord(names[0], map[string]string{"o_text": text + " of " + names[0], "o_date": s.c.of("misfit"), "own_complete": "2"}))
 	s.must(s.project.AddFile(names[0], fake.Place{}, "o_file", "scan.txt", []byte("what "+file+" says")))
 	s.must(s.project.AddParticipant("form_1", "enrollment_arm_1", fake.Participant{Email: mail + "@example.org", Identifier: s.c.of("identifier"), Record: names[0]}))
+	s.configure(fmt.Sprintf("reports = [%d, %d]", s.project.AddReport(fake.Report{Title: "With ids", Fields: []string{"record_id", "o_text"}}),
+		s.project.AddReport(fake.Report{Title: "Without ids", Fields: []string{"o_text"}})))
 	s.run(exitDone, "sync", "ward")
 	s.proven()
+	for i, name := range names {
+		statement(s.t, s.database, fmt.Sprintf(`INSERT INTO syncd.reject (job, table_name, key_hash, source_key, rule, raw, first_run_id, last_run_id) VALUES
+			('ward', 'own', '00000000-0000-0000-0000-00000000000%[1]d', '%[2]s|enrollment_arm_1|1', 'refused by Postgres', '%[2]s', 1, 1),
+			('ward', 'redcap_record', '00000000-0000-0000-0000-00000000001%[1]d', NULL, 'not valid text', '%[2]s', 1, 1)`, i, name))
+	}
 	for _, name := range names[1:] {
 		s.must(s.project.Rename(last(s, names, name), name))
 		s.ahead.Add(2) // the log is read by whole minutes

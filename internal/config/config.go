@@ -99,7 +99,7 @@ type Job struct {
 	Schema           string        `toml:"schema" otherwise:"the job's name" doc:"Schema of the warehouse that holds the tables. No two jobs share one."`
 	FreshWithin      time.Duration `toml:"fresh_within" otherwise:"no bound" doc:"How old the last good run may be before status calls the job stale: 26h."`
 	DeletedRetention string        `toml:"deleted_retention" otherwise:"deleted of [retention]" doc:"How long rows that were moved out stay in the schema of that name with _deleted at its end: 90d, 3y, or forever."`
-	LegalHold        bool          `toml:"legal_hold" default:"false" doc:"true: nothing of this job is removed because its time is over. A purge still removes a person."`
+	LegalHold        bool          `toml:"legal_hold" default:"false" doc:"true: nothing of this job is removed, neither because its time is over nor by a purge."`
 	CatchUp          string        `toml:"catch_up" default:"latest" oneof:"latest,all,none" doc:"What becomes of slots that came due while no daemon ran, or that still wait when the next one is due. latest: the last of them is run. all: each is run. none: they are skipped."`
 	Overlap          string        `toml:"overlap" default:"skip" oneof:"skip,queue" doc:"What becomes of a slot that finds a run of its job at work. skip: it is skipped. queue: it is run afterwards. A full run always waits its turn, and does the work of the slots of schedule that come due meanwhile."`
 	Spread           time.Duration `toml:"spread" otherwise:"none: the jobs of a slot start together" doc:"Over how long the jobs of one slot start: each at an offset that follows from its name, the same on all machines. Shorter than the time between two slots. A weekly full run has a time of its own."`

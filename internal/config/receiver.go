@@ -17,7 +17,7 @@ type Receiver struct {
 	Schema           string        `toml:"schema" otherwise:"the receiver's name" doc:"Schema of the warehouse that holds the tables; no job and no other receiver has it. Test traffic lands in the schema of that name with _test at its end."`
 	Tokens           []Secret      `toml:"verification_tokens" single:"" otherwise:"none: required where there is no [redox.NAME.auth]" doc:"References to the verification tokens that are accepted. Several let the token be changed at Redox without a pause. Where there is [redox.NAME.auth], both are asked for."`
 	DeletedRetention string        `toml:"deleted_retention" otherwise:"deleted of [retention]" doc:"How long rows that were moved out stay in the schema of that name with _deleted at its end: 90d, 3y, or forever."`
-	LegalHold        bool          `toml:"legal_hold" default:"false" doc:"true: nothing of this receiver is removed because its time is over. A purge still removes a person."`
+	LegalHold        bool          `toml:"legal_hold" default:"false" doc:"true: nothing of this receiver is removed, neither because its time is over nor by a purge."`
 	Timeout          time.Duration `toml:"timeout" default:"5s" doc:"Longest that fetching public keys, or asking an issuer about a token, may take."`
 	SilentAfter      time.Duration `toml:"silent_after" otherwise:"never" doc:"How long nothing but tests may be pushed before somebody is told that the receiver is silent: 2h. For feeds that never rest for so long, nights and weekends included."`
 	upstream.Config
