@@ -339,6 +339,7 @@ func newDaemon(t *testing.T, names ...string) *daemon {
 	}
 	for _, n := range names {
 		c := newClinic(5)
+		c.id = n // each a project of its own
 		d.clinics[n] = c
 		d.jobs[n] = Planned{Name: n, Source: "clinic.main", Schema: n, Sync: every, Open: c.open}
 	}

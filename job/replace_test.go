@@ -58,6 +58,7 @@ func TestARunUnderWayGoesOnAsItBeganAndTheNextIsOfTheNewSet(t *testing.T) {
 	receive(t, entered)
 	next := d.jobs["a"]
 	other := newClinic(9)
+	other.id = "a"
 	next.Open = other.open
 	r.Replace([]Planned{next}, nil)
 	close(leave)

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"syncd/load"
 )
 
 func TestAJobThatNoReplicaHasAnyMoreIsRetiredAndComesBack(t *testing.T) {
@@ -58,5 +60,39 @@ func TestAJobThatNoReplicaHasAnyMoreIsRetiredAndComesBack(t *testing.T) {
 	plan(engine(one, two))
 	if got := retired(); len(got) > 0 {
 		t.Errorf("its block is back: %v", got)
+	}
+}
+
+func TestADaemonGoesOnWithAJobUnderItsNewName(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t, "asthma", "copd")
+	renamed := d.jobs["asthma"]
+	delete(d.jobs, "copd")
+	r := d.start(t, "one")
+	d.known(t)
+	d.clock.add(time.Minute)
+	r.poke()
+	first := receive(t, d.done)
+	if first.err != nil || first.rep.Inserted == 0 {
+		t.Fatalf("%+v, %v", first.rep, first.err)
+	}
+	renamed.Name, renamed.Schema, renamed.ByName = "wheeze", "wheeze", true
+	r.Replace([]Planned{renamed}, nil)
+	d.jobs = map[string]Planned{"wheeze": renamed}
+	d.known(t)
+	for range 2 {
+		d.clock.add(time.Minute)
+		r.poke()
+		o := receive(t, d.done)
+		if o.err != nil || o.rep.Job != "wheeze" || o.rep.Schema != "asthma" || o.rep.Verdict != load.Proven || o.rep.Inserted+o.rep.Updated+o.rep.Deleted > 0 || o.rep.Unchanged != first.rep.Inserted {
+			t.Errorf("after it: %+v, %v", o.rep, o.err)
+		}
+	}
+	r.end(t)
+	if got := ask[string](t, d.w.Pool(), "SELECT string_agg(DISTINCT job || ' ' || schema_name, ', ') FROM syncd.run"); got != "wheeze asthma" {
+		t.Errorf("runs: %s", got)
+	}
+	if got := ask[string](t, d.w.Pool(), "SELECT string_agg(DISTINCT state, ', ') FROM syncd.slot"); got != "succeeded" {
+		t.Errorf("slots: %s", got)
 	}
 }
