@@ -12,7 +12,7 @@ BEGIN
         GRANT USAGE ON SCHEMA syncd TO syncd_app;
         REVOKE CREATE ON SCHEMA syncd FROM syncd_app;
         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA syncd TO syncd_app;
-        GRANT USAGE ON ALL SEQUENCES IN SCHEMA syncd TO syncd_app;
+        GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA syncd TO syncd_app;
         GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA syncd TO syncd_app;
         -- Versions and rules come with a migration.
         FOREACH t IN ARRAY ARRAY['syncd.schema_migration', 'syncd.river_migration', 'syncd.value_rule'] LOOP

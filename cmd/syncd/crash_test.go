@@ -263,6 +263,7 @@ func statement(t *testing.T, url, sql string) {
 
 func scalar(t *testing.T, url, sql string) (value string) {
 	t.Helper()
+	url = pgtest.Super(url)
 	ctx := context.Background()
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {

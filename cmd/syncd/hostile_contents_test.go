@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+
+	"syncd/internal/pgtest"
 )
 
 // contents are the rows of every table of a job, side schemas included: table -> key -> column -> value.
@@ -18,7 +20,7 @@ type contents map[string]map[string]map[string]any
 func readContents(t *testing.T, url string) contents {
 	t.Helper()
 	ctx := t.Context()
-	conn, err := pgx.Connect(ctx, url)
+	conn, err := pgx.Connect(ctx, pgtest.Super(url))
 	if err != nil {
 		t.Fatal(err)
 	}

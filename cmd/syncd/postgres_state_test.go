@@ -262,9 +262,8 @@ func lockTable(t *testing.T, sc *scene, role string) {
 // goes on, and its tables are those of an undisturbed one.
 func TestServerThatRestartsInTheMiddleCostsNothing(t *testing.T) {
 	pg := pgtest.Private(t, pgembed.Options{})
-	pgtest.Migrate(t, pg.URL("postgres"))
 	s := newStage(t)
-	sc := s.scene(t, fake.Synthetic(hostileSpec(fake.Mixed)), fake.Options{}, pg.URL("postgres"), "")
+	sc := s.scene(t, fake.Synthetic(hostileSpec(fake.Mixed)), fake.Options{}, pgtest.Ready(t, pg), "")
 	restarts := 0
 	sc.server.OnRequest(func(r fake.Request) {
 		if !asksData(r) || restarts > 1 {
@@ -311,10 +310,9 @@ func TestDiskThatIsFullIsWaitedForAndDeletesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	database := pg.URL("postgres")
-	pgtest.Migrate(t, database)
+	database := pgtest.Ready(t, pg)
 	statement(t, database, "CREATE TABLESPACE small LOCATION '"+strings.ReplaceAll(space, "'", "''")+"'")
-	statement(t, database, "ALTER ROLE postgres SET default_tablespace = small")
+	statement(t, database, "GRANT CREATE ON TABLESPACE small TO syncd_app; ALTER ROLE syncd_app SET default_tablespace = small")
 	s := newStage(t)
 	sc := s.scene(t, fake.Synthetic(hostileSpec(fake.Mixed)), fake.Options{}, database, "")
 	filler := filepath.Join(dir, "filler")

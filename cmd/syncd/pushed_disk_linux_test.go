@@ -40,8 +40,7 @@ func TestNothingIsAcknowledgedThatTheDiskHasNoRoomFor(t *testing.T) {
 	if err := os.Chown(disk, int(owner.Uid), int(owner.Gid)); err != nil {
 		t.Fatal(err)
 	}
-	url := postgres.URL("postgres")
-	pgtest.Migrate(t, url)
+	url := pgtest.Ready(t, postgres)
 	statement(t, url, "CREATE TABLESPACE small LOCATION "+literalOf(disk))
 	w := newWard(t, load.Config{URL: url})
 	w.taken(noteOf(0), redox.KindPush)

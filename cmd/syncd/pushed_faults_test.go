@@ -103,8 +103,7 @@ func (w *ward) lastKind() redox.RequestKind {
 func TestNothingIsAcknowledgedWhilePostgresIsDown(t *testing.T) {
 	t.Parallel()
 	postgres := pgtest.Private(t, pgembed.Options{})
-	url := postgres.URL("postgres")
-	pgtest.Migrate(t, url)
+	url := pgtest.Ready(t, postgres)
 	w := newWard(t, load.Config{URL: url})
 	w.taken(noteOf(1), redox.KindPush)
 	if err := postgres.Kill(); err != nil {

@@ -54,8 +54,7 @@ type wardOfReplicas struct {
 func newWardOfReplicas(t *testing.T) *wardOfReplicas {
 	t.Helper()
 	w := &wardOfReplicas{postgres: pgtest.Private(t, pgembed.Options{Settings: map[string]string{"synchronous_commit": "off", "wal_writer_delay": "10s"}})}
-	w.url = w.postgres.URL("postgres")
-	pgtest.Migrate(t, w.url)
+	w.url = pgtest.Ready(t, w.postgres)
 	for range 2 {
 		r := &replica{file: wardFile(t, w.url)}
 		w.replicas = append(w.replicas, r)

@@ -21,8 +21,8 @@ func Super(address string) string { return As(address, superuser) }
 // As is the address of the same database for another role of its server.
 func As(address, role string) string {
 	u, err := url.Parse(address)
-	if err != nil {
-		return address // what opens it says what is wrong
+	if err != nil || u.User.Username() == role {
+		return address // where it cannot be read, what opens it says what is wrong
 	}
 	u.User = url.User(role)
 	return u.String()
