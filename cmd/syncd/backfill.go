@@ -57,7 +57,12 @@ func (c *cli) backfillCommand() *cobra.Command {
 				return err
 			}
 			named := cmd.Flags().Changed("from") || cmd.Flags().Changed("to") || cmd.Flags().Changed("chunk")
-			return c.withFilling(cfg, want.Parallel, func(f *fillRun) error { return f.backfill(j, want, named, o.dryRun) })
+			return c.withFilling(cfg, func(f *fillRun) error {
+				if cmd.Flags().Changed("parallel") {
+					f.parallel = want.Parallel
+				}
+				return f.backfill(j, want, named, o.dryRun)
+			})
 		},
 	}
 	flags := cmd.Flags()
@@ -127,15 +132,17 @@ type fillRun struct {
 	log    *slog.Logger
 	from   *sources
 	runner *job.Runner
+
+	parallel int // chunks at once, here; 0: as the backfill says
 }
 
-// withFilling opens the warehouse with connections for so many chunks at once.
-func (c *cli) withFilling(cfg *config.Config, parallel int, do func(*fillRun) error) error {
+// withFilling opens the warehouse with connections for as many chunks as there may be at once.
+func (c *cli) withFilling(cfg *config.Config, do func(*fillRun) error) error {
 	log, err := c.logger(slog.LevelWarn)
 	if err != nil {
 		return err
 	}
-	w, closeAll, err := c.warehouseOf(c.ctx, cfg, log, fillConns+fillEach*parallel)
+	w, closeAll, err := c.warehouseOf(c.ctx, cfg, log, fillConns+fillEach*mostAtOnce)
 	if err != nil {
 		return err
 	}

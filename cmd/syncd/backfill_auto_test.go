@@ -96,3 +96,27 @@ func TestInterruptedFirstLoadOfAStructureThatHasChangedIsReadFromTheStart(t *tes
 	w.is(t, "120", "SELECT sum(read) FROM syncd.run_table WHERE run_id = 2 AND table_name = 'redcap_record'")
 	w.is(t, "succeeded", "SELECT state FROM syncd.backfill")
 }
+
+func TestInterruptedFirstLoadIsFinishedByChunksAsWell(t *testing.T) {
+	w, calm := newFillScene(t, 600)
+	w.on(calm).runs(t, exitDone, "sync", "crash")
+	t.Setenv("TOKEN", w.project.Token())
+	t.Setenv("DATABASE_URL", w.database)
+	signals := make(chan os.Signal, 1)
+	w.fake.OnRequest(func(r redcap.Request) {
+		if r.Content == "record" && r.IDs > 1 && len(signals) == 0 {
+			signals <- os.Interrupt
+		}
+	})
+	if code, said := w.large(t, signals, "sync", "crash"); code != exitInterrupted {
+		t.Fatalf("exit %d:\n%s", code, said)
+	}
+	w.fake.OnRequest(nil)
+	if said := w.runs(t, exitDone, "backfill", "crash", "--parallel", "3"); !strings.Contains(said, "goes on with backfill 1") {
+		t.Errorf("it said:\n%s", said)
+	}
+	w.is(t, "succeeded 12", "SELECT state || ' ' || chunks FROM syncd.backfill")
+	if got, want := digest(t, w.database), digest(t, calm); got != want {
+		t.Errorf("rows differ:\n%s\n--\n%s", got, want)
+	}
+}

@@ -149,7 +149,7 @@ func (c *cli) backfillResumeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.withFilling(cfg, mostAtOnce, func(f *fillRun) error {
+			return c.withFilling(cfg, func(f *fillRun) error {
 				b, err := f.w.Backfill(f.ctx, id)
 				if err != nil {
 					return err

@@ -41,10 +41,14 @@ func (f *fillRun) work(j *config.Job, b *load.Backfill) error {
 	s := f.stopping(f.ctx, 2)
 	defer s.end()
 	began := time.Now()
-	x := &fillers{fillRun: f, j: j, bars: newProgress(f.Stderr), inHand: make([]int64, b.Parallel)}
+	parallel := b.Parallel
+	if f.parallel > 0 {
+		parallel = f.parallel
+	}
+	x := &fillers{fillRun: f, j: j, bars: newProgress(f.Stderr), inHand: make([]int64, parallel)}
 	var all sync.WaitGroup
-	failed := make([]error, b.Parallel)
-	for i := range b.Parallel {
+	failed := make([]error, parallel)
+	for i := range parallel {
 		all.Go(func() {
 			failed[i] = f.runner.Fill(s.ctx, s.stop, job.Fill{
 				Order: orderOf(f.cfg, j, load.KindBackfill), Open: f.opener(j), ID: b.ID, Patient: true,
