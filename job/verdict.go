@@ -89,7 +89,7 @@ func proveIDs(ctx context.Context, stored extract.Stored, p *extract.Proof) (loa
 			s.Sort()
 		}
 	}
-	if p.Before == p.After && p.Excluded.Len() == 0 {
+	if p.Before == p.After && disjoint(p.Excluded, p.Before) { // then none that is kept out can be among those that must be live
 		same, err := stored.Same(ctx, p.Table, p.Before)
 		if err != nil {
 			return proof, err
@@ -142,6 +142,16 @@ func proveIDs(ctx context.Context, stored extract.Stored, p *extract.Proof) (loa
 		proof.Reason = idsReason(p.Table.Name, missing, extra, excluded)
 	}
 	return proof, nil
+}
+
+// disjoint reports whether no id of one sorted set is in the other.
+func disjoint(some, others *extract.KeySet) bool {
+	for id := range some.All() {
+		if others.Has(id) {
+			return false
+		}
+	}
+	return true
 }
 
 // idsCounts are the numbers behind the proof of ids, none of them of what is wrong.

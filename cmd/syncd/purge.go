@@ -145,7 +145,7 @@ func (p *purger) subjectOf(name, rest string) (purgeDo, error) {
 	}
 	j, err := p.cfg.Job(name)
 	if err != nil {
-		return nil, &exitError{exitUsage, err}
+		return p.retired(name, rest, err)
 	}
 	if j.Campus != nil {
 		return nil, &extract.Error{
@@ -154,6 +154,33 @@ func (p *purger) subjectOf(name, rest string) (purgeDo, error) {
 		}
 	}
 	return p.record(name, j.Schema, []string{rest}), nil
+}
+
+// retired finds a job or receiver that is not in jobs.toml any more, and whose tables are still there.
+func (p *purger) retired(name, rest string, unknown error) (purgeDo, error) {
+	known, err := p.w.Jobs(p.ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, j := range known {
+		switch {
+		case j.Job != name:
+		case isProject(j):
+			return p.record(name, j.Schema, []string{rest}), nil
+		case isReceiver(j):
+			if kind, id, ok := strings.Cut(rest, ":"); ok && id != "" {
+				return p.patient(&config.Receiver{Name: name, Schema: j.Schema}, kind, id)
+			}
+		}
+	}
+	return nil, &exitError{exitUsage, unknown}
+}
+
+// isProject and isReceiver tell what a job of the ledger is; the test traffic of a receiver is not one by itself.
+func isProject(j load.Job) bool { return strings.HasPrefix(j.Source, "redcap.") }
+
+func isReceiver(j load.Job) bool {
+	return strings.HasPrefix(j.Source, "redox.") && !strings.HasSuffix(j.Job, testEnding)
 }
 
 // record purges a record under all of its names.

@@ -54,6 +54,7 @@ type purgeScene struct {
 	database string
 	dir      string
 	server   string
+	stdin    string
 	ahead    atomic.Int64 // of the server's clock, in minutes
 }
 
@@ -94,7 +95,7 @@ func (s *purgeScene) configure(more string) {
 func (s *purgeScene) run(want int, args ...string) string {
 	s.t.Helper()
 	var said bytes.Buffer
-	m := &Main{Args: append([]string{"-c", filepath.Join(s.dir, "jobs.toml")}, args...), Stdin: strings.NewReader("yes\n"), Stdout: &said, Stderr: &said, Now: time.Now, wait: time.Millisecond}
+	m := &Main{Args: append([]string{"-c", filepath.Join(s.dir, "jobs.toml")}, args...), Stdin: strings.NewReader(s.stdin), Stdout: &said, Stderr: &said, Now: time.Now, wait: time.Millisecond}
 	if code := m.Run(s.t.Context()); code != want {
 		s.t.Fatalf("%v: exit %d, want %d\n%s", args, code, want, said.String())
 	}
@@ -174,7 +175,10 @@ func TestAPersonOfAProjectIsGoneFromTheWholeDatabaseAndStaysOut(t *testing.T) {
 	if found := shows(s.c, dump(t, s.database)); len(found) == 0 {
 		t.Error("a dry run deleted")
 	}
-	said := s.run(exitDone, "purge", "--subject", "ward:"+before)
+	s.stdin = "ward:" + before + "\nno\n"
+	s.run(exitRefused, "purge", "--subject", "-")
+	s.stdin = "ward:" + before + "\nyes\n"
+	said := s.run(exitDone, "purge", "--subject", "-")
 	if found := shows(s.c, []byte(said)); len(found) > 0 {
 		t.Errorf("the purge shows %v", found)
 	}
@@ -186,7 +190,7 @@ func TestAPersonOfAProjectIsGoneFromTheWholeDatabaseAndStaysOut(t *testing.T) {
 		t.Errorf("%s records are left of %s", left, others)
 	}
 
-	for _, args := range [][]string{{"sync", "ward"}, {"sync", "--full", "ward"}, {"sync", "ward"}} {
+	for _, args := range [][]string{{"sync", "ward"}, {"sync", "--full", "ward"}, {"backfill", "ward"}, {"backfill", "ward", "--from", "2026-01-01", "--chunk", "5"}, {"sync", "ward"}} {
 		s.run(exitDone, args...)
 		s.proven()
 		for _, found := range shows(s.c, dump(t, s.database)) {

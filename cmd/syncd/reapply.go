@@ -62,26 +62,24 @@ func (c *cli) reapplyPurges(ctx context.Context, cfg *config.Config, w *load.War
 
 // again purges whoever is on the list and stands in the tables of a schema.
 func (p *purger) again(schema string, list *extract.Blocked) (purged int, err error) {
-	for _, name := range p.cfg.Names() {
-		j := p.cfg.Jobs[name]
-		if at, err := p.w.SchemaOf(p.ctx, name, j.Schema); err != nil || at != schema || j.Campus != nil {
+	known, err := p.w.Jobs(p.ctx) // those that are not in jobs.toml any more among them
+	if err != nil {
+		return 0, err
+	}
+	for _, j := range known {
+		switch {
+		case j.Schema != schema:
+		case isReceiver(j):
+			feed, _, err := p.feed(&config.Receiver{Name: j.Job, Schema: schema})
 			if err != nil {
-				return purged, err
+				return 0, err
 			}
-			continue
-		}
-		return p.recordsAgain(name, schema, list)
-	}
-	for _, name := range p.cfg.ReceiverNames() {
-		feed, at, err := p.feed(p.cfg.Receivers[name])
-		if err != nil {
-			return purged, err
-		}
-		if at == schema {
-			return p.patientsAgain(name, schema, feed, list)
+			return p.patientsAgain(j.Job, schema, feed, list)
+		case isProject(j):
+			return p.recordsAgain(j.Job, schema, list)
 		}
 	}
-	return 0, nil // neither job nor receiver has the schema: nothing of it is loaded
+	return 0, nil // the backup is older than the schema
 }
 
 func (p *purger) recordsAgain(name, schema string, list *extract.Blocked) (purged int, err error) {
