@@ -230,6 +230,9 @@ func TestEachCauseSaysWhatToType(t *testing.T) {
 	w.want("ward is misconfigured and answers 503", "ward is silent: nothing is pushed", "2 jobs failed", "job003 is held: 25 deletions wait for approval",
 		"job000 is stale", "2 jobs and receivers have rejects (7 are open)", "2 changes of structure pending in job002", "the certificate of serve ends soon",
 		"the account by which job001 reads ends soon")
+	if text := w.messages[4].Text; text != "job000: no good run since 2026-02-27 20:15 UTC, since 2026-02-28 22:15 UTC; next: syncd status" {
+		t.Error(text)
+	}
 	for i, next := range []string{
 		"syncd check ward", "syncd check ward --public URL", "syncd run 42, then syncd sync job004 --full", "syncd run 41, and if it is right: syncd approve 41", "syncd status",
 		"syncd rejects job001", "syncd plan", "syncd check", "have REDCap's administrator prolong",
@@ -337,7 +340,7 @@ func TestMessagesAreFew(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w := newWorld(t, 12)
 		run := int64(0)
-		for range rapid.IntRange(20, 120).Draw(rt, "steps") {
+		for range rapid.IntRange(10, 40).Draw(rt, "steps") {
 			job := rapid.SampledFrom(w.s.Jobs).Draw(rt, "job").Job
 			run++
 			switch rapid.IntRange(0, 5).Draw(rt, "what") {
@@ -350,7 +353,11 @@ func TestMessagesAreFew(t *testing.T) {
 			case 4:
 				w.s.Down = nil
 			}
-			w.minutes(rapid.SampledFrom([]int{1, 1, 2, 7, 40, 700}).Draw(rt, "minutes"))
+			w.minutes(rapid.SampledFrom([]int{1, 1, 2, 7, 40}).Draw(rt, "minutes"))
+			for range rapid.SampledFrom([]int{0, 0, 10, 70}).Draw(rt, "long") { // nobody looked every minute
+				w.s.Now = w.s.Now.Add(9 * time.Minute)
+				w.minute()
+			}
 		}
 		checkFew(rt, w.messages)
 	})

@@ -141,6 +141,48 @@ func TestTwoReplicasTellOnceAndARestartRepeatsNothing(t *testing.T) {
 	}
 }
 
+func TestOneReplicaLooksAtATime(t *testing.T) {
+	t.Parallel()
+	w := warehouse(t)
+	nobody := func(load.Standing) (load.Decision, error) { return load.Decision{}, errors.New("two look at once") }
+	err := w.Evaluate(t.Context(), time.Time{}, func(load.Standing) (load.Decision, error) {
+		return load.Decision{}, w.Evaluate(t.Context(), time.Time{}, nobody)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Evaluate(t.Context(), time.Time{}, nobody); err == nil {
+		t.Error("nobody looks afterwards")
+	}
+}
+
+// What a notifier could not be told in time comes in its order: that a source is back is not told before that it is down.
+func TestMessagesOfANotifierKeepTheirOrder(t *testing.T) {
+	t.Parallel()
+	w, in := warehouse(t), &inbox{refuse: errors.New("busy")}
+	c := &clock{now: ask[time.Time](t, w, "SELECT clock_timestamp()")}
+	jobs(t, w, 1)
+	e := replica(w, c, rulesFor(1, in))
+	turns := func(n int) {
+		t.Helper()
+		for range n {
+			c.pass(time.Minute)
+			if err := e.Turn(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	turns(20) // the next try is minutes away
+	exec(t, w, "UPDATE syncd.circuit SET down_since = NULL, failures = 0")
+	in.mu.Lock()
+	in.refuse = nil
+	in.mu.Unlock()
+	turns(60)
+	if got := in.titles(); got != "redcap.main is down (1 job waits); redcap.main is back after 20 min" {
+		t.Errorf("sent: %s", got)
+	}
+}
+
 // A process that is killed between the sending of a message and the note of it leaves it to its lease: it is sent once more, and
 // not a third time.
 func TestAKillAfterTheSendingIsOneDuplicateAtMost(t *testing.T) {

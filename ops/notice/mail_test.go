@@ -34,6 +34,7 @@ type mailServer struct {
 	caFile   string
 	implicit bool // TLS from the first byte
 	plain    bool // no STARTTLS
+	noAuth   bool // no AUTH
 	refuse   int  // answer to RCPT; 0: taken
 
 	mu    sync.Mutex
@@ -90,7 +91,11 @@ func (s *mailServer) serve(conn net.Conn) {
 			if !s.plain && !secure {
 				say("250-STARTTLS")
 			}
-			say("250 AUTH PLAIN LOGIN")
+			if s.noAuth {
+				say("250 HELP")
+			} else {
+				say("250 AUTH PLAIN LOGIN")
+			}
 		case "STARTTLS":
 			say("220 go ahead")
 			conn, secure = tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{s.cert}}), true
@@ -208,6 +213,7 @@ func TestMailThatIsRefusedSaysWhyWithoutTheServersWords(t *testing.T) {
 		"untrusted from the first byte": {func(s *mailServer) { s.implicit = true }, "smtps://syncd:" + mailPassword + "@ADDR", false, extract.KindTLS, "not trusted"},
 		"no STARTTLS":                   {func(s *mailServer) { s.plain = true }, good, true, extract.KindTLS, "does not offer STARTTLS"},
 		"wrong password":                {func(*mailServer) {}, "smtp://syncd:otherCANARY@ADDR", true, extract.KindAuth, "535"},
+		"no way to log in":              {func(s *mailServer) { s.noAuth = true }, good, true, extract.KindAuth, "takes no user and password"},
 		"unknown recipient":             {func(s *mailServer) { s.refuse = 550 }, good, true, extract.KindRefused, "550"},
 		"busy":                          {func(s *mailServer) { s.refuse = 451 }, good, true, extract.KindTransient, "451"},
 		"another scheme":                {func(*mailServer) {}, "https://user:" + mailPassword + "@ADDR", true, extract.KindConfig, "smtps://USER:PASSWORD@HOST"},
