@@ -46,6 +46,11 @@ func (c *cli) listBackfills(list []load.Backfill) error {
 	if list == nil {
 		list = []load.Backfill{}
 	}
+	return backfillGrid(list).print(c.Stdout, c.output)
+}
+
+// backfillGrid has a line for each backfill.
+func backfillGrid(list []load.Backfill) *grid {
 	g := &grid{head: []string{"id", "job", "state", "reads", "chunks", "records", "rows", "requests", "at work", "by", "begun", "note"}, value: list}
 	for _, b := range list {
 		reads := "everything"
@@ -66,7 +71,7 @@ func (c *cli) listBackfills(list []load.Backfill) error {
 		g.add(strconv.FormatInt(b.ID, 10), b.Job, b.State, reads, count(b.Done)+" of "+count(b.Chunks), count(b.RecordsDone)+" of "+count(b.Records),
 			count(b.Rows), requests, count(b.AtWork), b.By, b.CreatedAt.UTC().Format(time.RFC3339), note)
 	}
-	return g.print(c.Stdout, c.output)
+	return g
 }
 
 func orNever(t *time.Time) time.Time {

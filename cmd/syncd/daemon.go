@@ -71,8 +71,10 @@ func (d *daemon) sources() *sources { return d.from.Load() }
 
 // listen begins to answer: on the admin listener, then to whoever pushes, with 503 until Postgres is there.
 func (d *daemon) listen() (err error) {
+	page := ops.NewPage(d.log, d.board)
 	d.admin, err = listenAdmin(d.began.Serve.Admin, map[string]http.Handler{
 		"/livez": d.alive, "/readyz": d.ready, "/watch/{name}": d.watch, "/metrics": d.metrics, "/loaded": d.loaded,
+		"/{$}": page, "/page.css": http.HandlerFunc(page.Style),
 	})
 	if err != nil {
 		return err
@@ -197,7 +199,7 @@ func (d *daemon) begin(w *load.Warehouse) error {
 	})
 	d.ready.set(d.engine.Ready)
 	d.alive.set(d.engine.Turned)
-	d.tell.status(standing(cfg))
+	d.tell.status(serves(cfg))
 	return nil
 }
 
@@ -224,7 +226,7 @@ func (d *daemon) stopIntake() error {
 	return in.stop()
 }
 
-// standing says in a line what a daemon of a configuration does.
-func standing(cfg *config.Config) string {
+// serves says in a line what a daemon of a configuration does.
+func serves(cfg *config.Config) string {
 	return fmt.Sprintf("serving %d jobs and %d receivers", len(cfg.Jobs), len(cfg.Receivers))
 }

@@ -28,11 +28,11 @@ func (d *daemon) reload() {
 	if err != nil {
 		at := d.loaded.refuse()
 		d.log.Error("configuration was not reloaded, for it has problems: what was loaded before holds on", slog.Time("loaded_at", at), slog.Any("error", err))
-		d.tell.ready("the configuration has problems and was not reloaded; " + standing(d.config()))
+		d.tell.ready("the configuration has problems and was not reloaded; " + serves(d.config()))
 		return
 	}
 	d.apply(cfg)
-	d.tell.ready(standing(d.config()))
+	d.tell.ready(serves(d.config()))
 }
 
 // apply lets another configuration hold. Runs and requests under way go on as they began.

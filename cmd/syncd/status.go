@@ -20,24 +20,15 @@ func (c *cli) statusCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			return c.toRead(func(cfg *config.Config, w *load.Warehouse) error {
-				jobs, err := w.Jobs(c.ctx)
+				s, err := c.standing(cfg, w)
 				if err != nil {
 					return err
 				}
-				down, err := w.Outages(c.ctx)
-				if err != nil {
-					return err
-				}
-				facts, err := c.receiverFacts(w, jobs)
-				if err != nil {
-					return err
-				}
-				pauses, err := w.Pauses(c.ctx)
-				if err != nil {
-					return err
+				for i := range s.receivers {
+					c.lookAtSecrets(cfg, &s.receivers[i], s.facts.tokens)
 				}
 				defer c.tellBehind(cfg)
-				return c.status(cfg, jobs, down, pauses, c.receiverStatuses(cfg, facts))
+				return c.printStatus(s)
 			})
 		},
 	})
@@ -54,8 +45,40 @@ type jobStatus struct {
 	Paused *load.Pause `json:"paused,omitempty"`
 }
 
-func (c *cli) status(cfg *config.Config, known []load.Job, down []load.Outage, pauses []load.Pause, receivers []receiverStatus) error {
-	g := &grid{head: []string{"job", "schema", "state", "verdict", "fresh", "rows", "rejects", "next", "note"}}
+// standing is how everything stands, as the ledger and the configuration say.
+type standing struct {
+	jobs      []jobStatus
+	receivers []receiverStatus
+	facts     receiverFacts
+	down      []load.Outage
+	pauses    []load.Pause
+}
+
+// standing asks the ledger how everything stands. It reads no secret.
+func (c *cli) standing(cfg *config.Config, w *load.Warehouse) (*standing, error) {
+	var s standing
+	known, err := w.Jobs(c.ctx)
+	if err != nil {
+		return nil, err
+	}
+	if s.down, err = w.Outages(c.ctx); err != nil {
+		return nil, err
+	}
+	if s.facts, err = c.receiverFacts(w, known); err != nil {
+		return nil, err
+	}
+	if s.pauses, err = w.Pauses(c.ctx); err != nil {
+		return nil, err
+	}
+	s.jobs = c.jobStatuses(cfg, known, s.down, s.pauses)
+	s.receivers = receiverStatuses(cfg, s.facts)
+	for i := range s.receivers {
+		s.receivers[i].Paused = load.PausedOf(s.pauses, "", stream{of: &config.Receiver{Name: s.receivers[i].Name}}.source())
+	}
+	return &s, nil
+}
+
+func (c *cli) jobStatuses(cfg *config.Config, known []load.Job, down []load.Outage, pauses []load.Pause) []jobStatus {
 	byName := map[string]load.Job{}
 	for _, j := range known {
 		byName[j.Job] = j
@@ -77,16 +100,22 @@ func (c *cli) status(cfg *config.Config, known []load.Job, down []load.Outage, p
 	for i := range lines {
 		lines[i].Waiting = waiting(lines[i].Job, down)
 		lines[i].Paused = load.PausedOf(pauses, lines[i].Job.Job, lines[i].Source)
-		g.add(c.statusCells(lines[i])...)
 	}
-	for i := range receivers {
-		receivers[i].Paused = load.PausedOf(pauses, "", stream{of: &config.Receiver{Name: receivers[i].Name}}.source())
+	return lines
+}
+
+// jobGrid has a line for each job.
+func (c *cli) jobGrid(lines []jobStatus) *grid {
+	g := &grid{head: []string{"job", "schema", "state", "verdict", "fresh", "rows", "rejects", "next", "note"}}
+	for _, l := range lines {
+		g.add(c.statusCells(l)...)
 	}
-	return c.printStatus(g, lines, receivers)
+	return g
 }
 
 // printStatus prints jobs and receivers: as JSON in one list, otherwise one below the other, as far as there are any.
-func (c *cli) printStatus(jobs *grid, lines []jobStatus, receivers []receiverStatus) error {
+func (c *cli) printStatus(s *standing) error {
+	jobs, lines, receivers := c.jobGrid(s.jobs), s.jobs, s.receivers
 	if c.output == "json" {
 		all := make([]any, 0, len(lines)+len(receivers))
 		for _, l := range lines {

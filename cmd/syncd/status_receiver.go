@@ -55,16 +55,10 @@ func (c *cli) receiverFacts(w *load.Warehouse, jobs []load.Job) (f receiverFacts
 }
 
 // receiverStatuses puts together what jobs.toml and the ledger say of all receivers.
-func (c *cli) receiverStatuses(cfg *config.Config, f receiverFacts) []receiverStatus {
+func receiverStatuses(cfg *config.Config, f receiverFacts) []receiverStatus {
 	var all []receiverStatus
 	for _, name := range cfg.ReceiverNames() {
-		r := cfg.Receivers[name]
-		s := receiverStatus{Receiver: load.Receiver{Name: name}, Schema: r.Schema}
-		for _, fault := range r.Faults(c.ctx) {
-			s.Faults = append(s.Faults, fault.Error())
-		}
-		s.Tokens = c.tokenStatuses(r, f.tokens)
-		all = append(all, s)
+		all = append(all, receiverStatus{Receiver: load.Receiver{Name: name}, Schema: cfg.Receivers[name].Schema})
 	}
 	for _, known := range f.receivers {
 		i := slices.IndexFunc(all, func(s receiverStatus) bool { return s.Name == known.Name })
@@ -78,6 +72,18 @@ func (c *cli) receiverStatuses(cfg *config.Config, f receiverFacts) []receiverSt
 		all[i].fill(f)
 	}
 	return all
+}
+
+// lookAtSecrets reads the secrets of a receiver, to say which cannot be read and which are in use.
+func (c *cli) lookAtSecrets(cfg *config.Config, s *receiverStatus, uses []load.TokenUse) {
+	r := cfg.Receivers[s.Name]
+	if r == nil {
+		return
+	}
+	for _, fault := range r.Faults(c.ctx) {
+		s.Faults = append(s.Faults, fault.Error())
+	}
+	s.Tokens = c.tokenStatuses(r, uses)
 }
 
 func (s *receiverStatus) fill(f receiverFacts) {
