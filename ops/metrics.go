@@ -1,8 +1,8 @@
-// Package ops shows how the daemon is doing: its metrics.
+// Package ops shows how the daemon is doing: its metrics, and a page for people.
 //
-// What comes in: funcs that tell figures when they are asked. What goes out: an http.Handler in the format of Prometheus. It
-// promises that no label holds anything that a source or a sender could choose freely, and no value of a record. It must
-// never decide anything.
+// What comes in: funcs that tell figures when they are asked. What goes out: http.Handlers, one in the format of Prometheus and one of
+// HTML. It promises that no label holds anything that a source or a sender could choose freely, and that the page runs no script and
+// loads nothing from elsewhere. It must never decide anything, and never be told a value of a record.
 package ops
 
 import (

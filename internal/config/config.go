@@ -65,7 +65,7 @@ type Postgres struct {
 // Serve says what the daemon listens on.
 type Serve struct {
 	Listen         string   `toml:"listen" default:"127.0.0.1:8080" doc:"Address (host:port) of the receivers. Nothing listens there where there is no [redox.NAME]."`
-	Admin          string   `toml:"admin" default:"127.0.0.1:8081" doc:"Address (host:port) of the health endpoints, of the metrics, and of 'syncd watch'. It is for this machine: whoever reaches it sees when pushes come, and never what is in them."`
+	Admin          string   `toml:"admin" default:"127.0.0.1:8081" doc:"Address (host:port) of the operators' page, of the health endpoints, of the metrics, and of 'syncd watch'. It is for this machine: whoever reaches it sees how jobs and receivers stand and when pushes come, and never what is in them."`
 	CertFile       string   `toml:"cert_file" path:"file" otherwise:"none: plain HTTP, for a proxy in front that ends TLS" doc:"PEM file of the receivers' certificate with its whole chain. It is read again when it changes."`
 	KeyFile        string   `toml:"key_file" path:"file" otherwise:"none" doc:"PEM file of the certificate's key."`
 	TrustedProxies []string `toml:"trusted_proxies" otherwise:"none" doc:"Addresses or networks (10.0.0.0/8) of proxies in front. What they say of who called (X-Forwarded-For) is believed, and that of nobody else."`
