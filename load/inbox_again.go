@@ -5,6 +5,8 @@ import (
 	_ "embed"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"syncd/extract"
 )
 
@@ -51,17 +53,19 @@ func (w *Warehouse) CountAgain(ctx context.Context, receiver string, a Again) (n
 }
 
 // Repend makes deliveries pending again, so that they are decoded and loaded anew, and answers how many. It may be cut off at
-// any time and called again: what is pending already is left as it is.
-func (w *Warehouse) Repend(ctx context.Context, receiver string, a Again) (n int64, err error) {
-	for last := int64(0); ; {
-		var portion int64
-		err := w.pool.QueryRow(ctx, deliveryAgainSQL, append(a.args(receiver), last, againAtOnce)...).Scan(&last, &portion)
-		if err != nil {
-			return n, fault("make deliveries pending", err)
+// any time and called again: what is pending already is left as it is. Who asked for it is written down.
+func (w *Warehouse) Repend(ctx context.Context, receiver string, a Again, who string) (n int64, err error) {
+	const what = "make deliveries pending"
+	last, portion := int64(0), int64(againAtOnce)
+	err = w.transact(ctx, what, func(tx pgx.Tx) error {
+		last = 0
+		if err := tx.QueryRow(ctx, deliveryAgainSQL, append(a.args(receiver), last, againAtOnce)...).Scan(&last, &portion); err != nil {
+			return err
 		}
-		n += portion
-		if portion < againAtOnce {
-			return n, nil
-		}
+		return audit(ctx, tx, who, "replay", "receiver "+receiver, map[string]any{"from": instant(a.From), "to": instant(a.To), "model": a.Model, "states": a.States})
+	})
+	for n = portion; err == nil && portion == againAtOnce; n += portion {
+		err = w.pool.QueryRow(ctx, deliveryAgainSQL, append(a.args(receiver), last, againAtOnce)...).Scan(&last, &portion)
 	}
+	return n, fault(what, err)
 }

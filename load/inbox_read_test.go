@@ -121,7 +121,7 @@ func TestOnlyDeliveriesOfTheRangeBecomePendingAgain(t *testing.T) {
 		t.Errorf("counted %d and %d gone, %v", n, gone, err)
 	}
 	for i, want := range []int64{1, 0} { // a second time there is nothing to do
-		if n, err := w.Repend(t.Context(), "hospital", of); err != nil || n != want {
+		if n, err := w.Repend(t.Context(), "hospital", of, "me"); err != nil || n != want {
 			t.Errorf("%d: %d are pending again, %v", i, n, err)
 		}
 	}
@@ -131,10 +131,10 @@ func TestOnlyDeliveriesOfTheRangeBecomePendingAgain(t *testing.T) {
 	if got := counts(); got != "Order applied 3, Order rejected 1, Results applied 1" {
 		t.Errorf("counts: %s", got)
 	}
-	if n, err := w.Repend(t.Context(), "clinic", Again{}); err != nil || n != 0 {
+	if n, err := w.Repend(t.Context(), "clinic", Again{}, "me"); err != nil || n != 0 {
 		t.Errorf("of another receiver: %d, %v", n, err)
 	}
-	if n, err := w.Repend(t.Context(), "hospital", Again{}); err != nil || n != 4 {
+	if n, err := w.Repend(t.Context(), "hospital", Again{}, "me"); err != nil || n != 4 {
 		t.Errorf("all: %d, %v", n, err)
 	}
 	if got := ask[int](t, w, "SELECT count(*) FROM syncd.delivery WHERE state = 'pending' AND (reason, run_id, settled_at) IS NOT DISTINCT FROM (NULL, NULL, NULL)"); got != 6 {

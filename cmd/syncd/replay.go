@@ -106,7 +106,7 @@ func (c *cli) replay(w *load.Warehouse, r *config.Receiver, again load.Again, dr
 
 // repend makes deliveries pending, and loads them here where no daemon does.
 func (c *cli) repend(w *load.Warehouse, r *config.Receiver, again load.Again) error {
-	n, err := w.Repend(c.ctx, r.Name, again)
+	n, err := w.Repend(c.ctx, r.Name, again, actor())
 	if err != nil {
 		return err
 	}

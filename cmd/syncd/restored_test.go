@@ -66,6 +66,9 @@ func TestADumpOfAnyMomentBecomesTheLiveSystem(t *testing.T) {
 			t.Errorf("moment %d (dump at request %d of the run): the live system (-), the restored one (+):\n%s", moment, inRun, diff)
 			continue
 		}
+		if n := h.unexplained(t, restored); n != "0" {
+			t.Errorf("moment %d: %s rows of no run", moment, n)
+		}
 		equal++
 		statement(t, other.URL("postgres"), "DROP DATABASE "+databaseOf(t, restored)+" WITH (FORCE)")
 	}
@@ -189,6 +192,16 @@ func (h *hospitalBackedUp) holds(t *testing.T, w *load.Warehouse) map[string]str
 		all[table] = askWard[string](&ward{t: t, w: w}, fmt.Sprintf("SELECT count(*) || ' rows, ' || coalesce(md5(string_agg(line, E'\\n' ORDER BY line)), '') FROM (SELECT ROW(%s)::text AS line FROM %s AS x) AS l", columns, table))
 	}
 	return all
+}
+
+// unexplained counts rows that name a run which the ledger does not know.
+func (h *hospitalBackedUp) unexplained(t *testing.T, url string) string {
+	t.Helper()
+	var each []string
+	for table := range pushedTables(t, h.ward.w.Pool(), "ward", "ward_history", "night", "night_meta", "night_deleted") {
+		each = append(each, "SELECT _run_id FROM "+table)
+	}
+	return scalar(t, url, "SELECT count(*) FROM ("+strings.Join(each, " UNION ALL ")+") AS x WHERE NOT EXISTS (SELECT FROM syncd.run AS r WHERE r.run_id = x._run_id)")
 }
 
 // takeDump dumps a database as an administrator would.
