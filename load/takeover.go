@@ -89,6 +89,9 @@ func freeSchema(ctx context.Context, tx pgx.Tx, job, schema string, present []st
 	case !vanished:
 		e := extract.Errorf(extract.KindConfig, "begin run of "+job, "schema %s is written by another job, %s", schema, holder)
 		e.Next = "give the job a schema of its own: schema = \"...\" in its block"
+		if present == nil { // a drain
+			e.Next = "give the receiver a schema of its own: schema = \"...\" in its block; one that had another name goes on under that name only, for what was pushed is kept under it"
+		}
 		return e
 	}
 	_, err := tx.Exec(ctx, jobVanishSQL, holder)

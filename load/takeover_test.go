@@ -370,6 +370,22 @@ func TestAForgottenJobLeavesNothingThatANewOneWouldGoOnFrom(t *testing.T) {
 	wantCounts(t, loadInto(t, r, many(p, ids(1, 3))), Counts{Read: 3, Inserted: 3})
 }
 
+func TestAReceiverIsNotRenamed(t *testing.T) {
+	t.Parallel()
+	w := ledger(t)
+	drain := Order{Job: "hospital", Kind: "drain", Schema: "hospital", Source: "redox.hospital", Holder: "here"}
+	end(t, begin(t, w, drain), Ending{State: Succeeded})
+	drain.Job, drain.Source = "clinic", "redox.clinic"
+	_, err := w.Begin(t.Context(), drain)
+	var e *extract.Error
+	if !errors.As(err, &e) || !strings.Contains(err.Error(), "written by another job, hospital") || !strings.Contains(e.Next, "under that name only") {
+		t.Errorf("under another name: %v, %+v", err, e)
+	}
+	if got := ask[string](t, w, "SELECT string_agg(concat_ws(' ', job, retired_at), ', ') FROM syncd.job"); got != "hospital" {
+		t.Errorf("the ledger knows %s", got)
+	}
+}
+
 func TestARehearsalLooksAtTheTablesThatARenamedJobKeeps(t *testing.T) {
 	t.Parallel()
 	w, p := warehouse(t), people()

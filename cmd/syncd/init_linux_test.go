@@ -260,3 +260,39 @@ func TestAnAuthorityThatIsNotKnownIsShownAndAskedForAndNeverPassedOver(t *testin
 		t.Errorf("jobs.toml: %v\n%s", err, text)
 	}
 }
+
+func TestFirstTablesInAPostgresOfOurOwn(t *testing.T) {
+	t.Parallel()
+	w := newWatch(t, "")
+	dir, err := os.MkdirTemp("/tmp", "syncd-init-") // the server's user must get through to it
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var out, said bytes.Buffer
+	file := filepath.Join(dir, "etl.toml")
+	m := &Main{
+		Args:  []string{"-c", file, "init", "--url", w.api, "--postgres", "private"},
+		Stdin: strings.NewReader(w.project.Token() + "\n\n"), Stdout: &out, Stderr: &said, Now: time.Now,
+	}
+	if code := m.Run(t.Context()); code != exitDone {
+		t.Fatalf("code %d:\n%s\n%s", code, &out, &said)
+	}
+	for _, want := range []string{
+		"wrote " + filepath.Join(dir, "night.token") + ", " + file, "night: succeeded, proven",
+		"(while syncd -c " + file + " serve runs, which keeps this Postgres up)", "a further project: syncd -c " + file + " add NAME",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("it lacks %q", want)
+		}
+	}
+	if t.Failed() {
+		t.Log(out.String())
+	}
+	if text, err := os.ReadFile(file); err != nil || !strings.Contains(string(text), "private = true") || !strings.Contains(string(text), `data_dir = "syncd-data"`) {
+		t.Errorf("%v\n%s", err, text)
+	}
+}

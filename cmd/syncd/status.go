@@ -195,11 +195,18 @@ func (c *cli) statusCells(l jobStatus) []string {
 		notes = append([]string{l.Paused.Subject + " " + l.Paused.String()}, notes...)
 	}
 	if l.Retired {
-		state = "retired"
-		notes = []string{fmt.Sprintf("not in %s any more, last there %s; its tables stay in schema %s. put its block back and it goes on; for good: %s",
-			c.config, l.SeenAt.Local().Format(time.DateOnly), l.Schema, c.typed("forget "+l.Job.Job))}
+		state, notes = "retired", []string{c.retiredNote(l)}
 	}
 	return []string{l.Job.Job, l.Schema, state, verdict, c.ago(l.FreshAt), rows, count(l.RejectsOpen), next, strings.Join(notes, "; ")}
+}
+
+// retiredNote says what becomes of a job that is not in the configuration any more.
+func (c *cli) retiredNote(l jobStatus) string {
+	note := fmt.Sprintf("not in %s any more, last there %s; its tables stay in schema %s. ", c.config, l.SeenAt.Local().Format(time.DateOnly), l.Schema)
+	if strings.HasPrefix(l.Source, "redox.") {
+		return note + "Put its receiver back and it goes on: what was pushed is kept under its name"
+	}
+	return note + "Put its block back and it goes on; for good: " + c.typed("forget "+l.Job.Job)
 }
 
 // ago says how long ago t was, in the coarsest unit that still tells.
