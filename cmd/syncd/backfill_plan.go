@@ -110,7 +110,7 @@ func (f *fillRun) recordRows(j *config.Job) (rows int64, each float64, err error
 		if k.Job != j.Name || k.Rows == nil {
 			continue
 		}
-		records, err := f.w.Live(f.ctx, j.Schema, "redcap_record")
+		records, err := f.w.Live(f.ctx, k.Schema, "redcap_record")
 		if err != nil || records == 0 {
 			return 0, 0, err
 		}

@@ -14,7 +14,11 @@ func (c *cli) checkRoles(ctx context.Context, cfg *config.Config, w *load.Wareho
 	const subject = "postgres"
 	var schemas []string
 	for _, j := range cfg.Jobs {
-		schemas = append(schemas, j.Schema)
+		at, err := w.SchemaOf(ctx, j.Name, j.Schema)
+		if err != nil { // there is no ledger yet
+			at = j.Schema
+		}
+		schemas = append(schemas, at)
 	}
 	for _, r := range cfg.Receivers {
 		schemas = append(schemas, r.Schema)
