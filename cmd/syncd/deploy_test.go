@@ -190,7 +190,7 @@ func TestRulesAndDashboardAskForMetricsThatThereAre(t *testing.T) {
 // Labels hold names of jobs.toml and words of ours: there are few of them, and none that a source or a sender could choose.
 func TestLabelsAreBounded(t *testing.T) {
 	t.Parallel()
-	may := []string{"job", "source", "receiver", "notifier", "cause", "kind", "state", "verdict", "outcome", "status", "model", "version", "go"}
+	may := []string{"job", "source", "receiver", "notifier", "cause", "kind", "state", "verdict", "outcome", "status", "model", "version", "go", "what"}
 	for name, labels := range metricFamilies(t) {
 		for _, label := range labels {
 			if !slices.Contains(may, label) {
