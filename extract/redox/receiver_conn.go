@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // guard is a listener that bounds how many connections are open, in all and of one peer, and closes one of a sender that is not
@@ -30,7 +31,33 @@ type guarded struct {
 	guard  *guard
 	peer   netip.Addr
 	at     *list.Element // in guard.open; nil once it is closed
-	proven bool          // somebody whom a Gate let in sends over it
+	proven atomic.Bool   // somebody whom a Gate let in sends over it
+	room   []byte        // what is read ahead lies in it; used by one reader at a time
+	ahead  []byte        // the part of room that nobody has had yet
+}
+
+// readAhead is how much is read at once from a sender that is known: a push of the common size with its head, so that it costs one
+// call of the kernel. Others cost no memory.
+const readAhead = 8 << 10
+
+// Read returns what was read ahead, and reads ahead for a sender that is known.
+func (c *guarded) Read(p []byte) (int, error) {
+	if len(c.ahead) == 0 {
+		if len(p) == 0 || len(p) >= readAhead || !c.proven.Load() {
+			return c.Conn.Read(p)
+		}
+		if c.room == nil {
+			c.room = make([]byte, readAhead)
+		}
+		n, err := c.Conn.Read(c.room)
+		if n == 0 {
+			return 0, err
+		}
+		c.ahead = c.room[:n] // an error beside bytes comes again
+	}
+	n := copy(p, c.ahead)
+	c.ahead = c.ahead[n:]
+	return n, nil
 }
 
 func newGuard(l net.Listener, perPeer, overall int, exempt func() []netip.Prefix) *guard {
@@ -70,7 +97,7 @@ func (g *guard) admit(c net.Conn) *guarded {
 // evict closes the oldest connection of those that nobody has proven himself on.
 func (g *guard) evict(one func(*guarded) bool) bool {
 	for at := g.open.Front(); at != nil; at = at.Next() {
-		if c, ok := at.Value.(*guarded); ok && !c.proven && one(c) {
+		if c, ok := at.Value.(*guarded); ok && !c.proven.Load() && one(c) {
 			g.forget(c)
 			_ = c.Conn.Close() // whoever reads from it sees that it is closed
 			return true
@@ -120,9 +147,7 @@ func guardedOf(c net.Conn) *guarded {
 // markProven keeps the connection of a request from being closed for another.
 func markProven(ctx context.Context) {
 	if c, _ := ctx.Value(connKey{}).(*guarded); c != nil {
-		c.guard.mu.Lock()
-		c.proven = true
-		c.guard.mu.Unlock()
+		c.proven.Store(true)
 	}
 }
 

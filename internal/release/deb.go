@@ -28,8 +28,7 @@ var (
 	debPostrm string
 )
 
-// debFiles are what a package holds beside the program: where from in the tree, and where to. Two changelogs are compressed, as
-// Debian has it.
+// debFiles are what a package holds beside the program: where from in the tree, and where to.
 var debFiles = []struct{ from, to string }{
 	{"deploy/systemd/syncd.service", "usr/lib/systemd/system/syncd.service"},
 	{"README.md", "usr/share/doc/syncd/README.md"},
@@ -41,7 +40,7 @@ var debFiles = []struct{ from, to string }{
 	{"docs/redox-auth.md", "usr/share/doc/syncd/redox-auth.md"},
 	{"docs/redox-tables.md", "usr/share/doc/syncd/redox-tables.md"},
 	{"jobs.toml", "usr/share/doc/syncd/examples/jobs.toml"},
-	{"CHANGELOG.md", "usr/share/doc/syncd/changelog.gz"},
+	{"CHANGELOG.md", "usr/share/doc/syncd/CHANGELOG.md.gz"},
 }
 
 // debVersion makes a version of Debian's of what git describe tells: v1.2.3, v1.2.3-4-gabcdef, or a commit where there is no tag yet.
