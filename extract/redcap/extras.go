@@ -63,6 +63,9 @@ func (s *Source) newExtras(p *snapshot) []extra {
 // describeExtras returns the tables of what is pulled by name.
 func (s *Source) describeExtras(ctx context.Context, p *snapshot) ([]*extract.Table, error) {
 	s.extras = s.newExtras(p)
+	if s.partial { // files come with their records; about the others nothing is asked
+		s.extras = slices.DeleteFunc(s.extras, func(x extra) bool { _, files := x.(*fileExtra); return !files })
+	}
 	if f := s.model.files; f != nil && f.content != nil {
 		s.content = newContents(f.content)
 	}

@@ -289,8 +289,13 @@ func (s *Source) lastMarks() []extract.Mark {
 
 // lastMemo goes with lastMarks.
 func (s *Source) lastMemo() []byte {
-	if s.base != nil {
+	if s.base == nil {
+		return s.reading.fresh.memo()
+	}
+	m := remember(s.base.Memo)
+	if m == nil {
 		return s.base.Memo
 	}
-	return s.reading.fresh.memo()
+	m.NoLog, m.Logged = s.reading.fresh.NoLog, s.reading.fresh.Logged // the log has been stored by now
+	return m.memo()
 }

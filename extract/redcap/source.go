@@ -57,6 +57,7 @@ type Source struct {
 	stored  extract.Stored // what the warehouse holds; nil until Pull
 	blocked *extract.Blocked
 	barred  barred
+	partial bool          // some records are read and nothing else
 	base    *extract.Kept // what the last batch carries in place of what this run found; nil: what it found
 
 	requests, bytes int64 // of the client before the first request
@@ -104,6 +105,7 @@ func (s *Source) Describe(ctx context.Context, since extract.Since) (*extract.St
 			return nil, err
 		}
 	}
+	s.partial = since.Part != nil && since.Part.Step == extract.Read
 	p, err := s.read(ctx, since)
 	if err != nil {
 		return nil, err
@@ -134,6 +136,7 @@ func (s *Source) Describe(ctx context.Context, since extract.Since) (*extract.St
 			Clock:   offset,
 		},
 		Tables:   append(m.tables(), more...),
+		Partial:  s.partial,
 		Renames:  s.reading.diff.renames,
 		RenameID: s.reading.renameID(),
 		Warnings: p.warnings, AccessEnds: p.accessEnds,
