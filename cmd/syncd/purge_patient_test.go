@@ -138,13 +138,21 @@ func TestAPatientIsGoneFromTheWholeDatabaseAndStaysOut(t *testing.T) {
 		}
 	}
 	w.push(messages[:10]...) // and as they were: they are known
+	shared := bytes.ReplaceAll(bytes.ReplaceAll(messages[15], []byte("t-1"), []byte("t-2")), []byte("c-stays"), []byte("c-stays-2"))
+	w.push(bytes.Replace(shared, []byte(`"ID":"23"`), []byte(`"ID":"shared"`), 1))
 	w.drain()
 	gone("after it was sent again")
-	if n := askWard[int](w, "SELECT count(*) FROM syncd.delivery WHERE reason = 'blocked' AND state = 'unhandled'"); n != 11 {
+	if n := askWard[int](w, "SELECT count(*) FROM syncd.delivery WHERE reason = 'blocked' AND state = 'unhandled'"); n != 10 {
 		t.Errorf("%d deliveries are blocked", n)
 	}
 	if n := askWard[int](w, "SELECT sum(blocked) FROM syncd.run_table"); n == 0 {
 		t.Error("the equation counts no row as blocked")
+	}
+	if got := w.rowsOf("SELECT number FROM ward.remittance_claim ORDER BY 1"); fmt.Sprint(got) != "[c-stays c-stays-2]" {
+		t.Errorf("of deliveries about several people these are left: %v", got)
+	}
+	if n := askWard[int](w, "SELECT count(*) FROM syncd.delivery AS d JOIN syncd.payload USING (seq) WHERE dedupe_key LIKE '%shared'"); n != 0 {
+		t.Error("the bytes about several people are still there")
 	}
 	var replayed bytes.Buffer
 	m := &Main{Args: []string{"-c", w.cli.config, "replay", "ward", "--from", "2026-01-01"}, Stdout: &replayed, Stderr: &replayed, Now: time.Now}

@@ -130,6 +130,10 @@ func (g *group) add(d *extract.Delivery) {
 	}()
 	outcome, reason = g.decode(d)
 	if erase = g.concernsBlocked(); erase {
+		g.rejects = g.rejects[:rejects] // they hold parts of it as it came
+		if outcome == extract.Applied && d.Model != fhirModel && g.concernsOthers() && g.leaveOut(states) {
+			return
+		}
 		g.bar(g.states[states:])
 		outcome, reason = extract.Unhandled, extract.ReasonBlocked
 		return

@@ -2,6 +2,7 @@ package redox
 
 import (
 	"slices"
+	"strings"
 
 	"syncd/extract"
 )
@@ -50,14 +51,67 @@ func (m *message) named(n *node, member string) {
 
 // concernsBlocked reports whether the last message is about somebody who was purged.
 func (g *group) concernsBlocked() bool {
-	if !g.blocked.Any() {
-		return false
-	}
-	return slices.ContainsFunc(g.people, func(person []identifierOf) bool {
-		return slices.ContainsFunc(person, func(i identifierOf) bool {
-			return g.blocked.Has(extract.PatientID{Source: g.source, Type: i.kind, ID: i.id}.Name()...)
-		})
+	return g.blocked.Any() && slices.ContainsFunc(g.people, g.isBlocked)
+}
+
+// concernsOthers reports whether it is about somebody who was not.
+func (g *group) concernsOthers() bool {
+	return slices.ContainsFunc(g.people, func(person []identifierOf) bool { return !g.isBlocked(person) })
+}
+
+// isBlocked reports whether somebody who has these identifiers was purged.
+func (g *group) isBlocked(person []identifierOf) bool {
+	return slices.ContainsFunc(person, func(i identifierOf) bool {
+		return g.blocked.Has(extract.PatientID{Source: g.source, Type: i.kind, ID: i.id}.Name()...)
 	})
+}
+
+// leaveOut takes out of the states from a place on what is about people who were purged: things that are theirs and, of things that tell
+// of several people, their rows and what is below those. It reports whether anything is left.
+func (g *group) leaveOut(from int) bool {
+	kept := g.states[:from]
+	for _, s := range g.states[from:] {
+		if len(s.rows) > 0 && s.rows[0].table == s.of.tables[0] && g.namesBlocked(s.rows[0]) {
+			g.bar([]state{s})
+			continue
+		}
+		var theirs []string
+		s.rows = slices.DeleteFunc(slices.Clone(s.rows), func(r rowAt) bool {
+			key := g.keyOf(r)
+			below := slices.ContainsFunc(theirs, func(above string) bool { return strings.HasPrefix(key, above) })
+			if !below && !g.namesBlocked(r) {
+				return false
+			}
+			theirs = append(theirs, key)
+			g.bar([]state{{rows: []rowAt{r}}})
+			return true
+		})
+		kept = append(kept, s)
+	}
+	g.states = kept
+	return len(kept) > from
+}
+
+// namesBlocked reports whether a row names somebody who was purged.
+func (g *group) namesBlocked(r rowAt) bool {
+	cell := func(column string) string {
+		at := slices.IndexFunc(r.table.live.Columns, func(c extract.Column) bool { return c.Name == column })
+		text, _ := g.made[r.table].Cell(r.row, at)
+		return string(text)
+	}
+	return slices.ContainsFunc(peopleOf(r.table), func(columns [3]string) bool {
+		return g.isBlocked([]identifierOf{{cell(columns[1]), cell(columns[2])}})
+	})
+}
+
+// keyOf is the key of a row, ended so that no other key that is longer begins with it by chance.
+func (g *group) keyOf(r rowAt) string {
+	parts := make([]string, r.table.keys)
+	for i := range parts {
+		text, _ := g.made[r.table].Cell(r.row, i)
+		parts[i] = string(text)
+	}
+	return extract.JoinKey(append(parts, "")...)
 }
 
 // bar counts the rows of states that are left out.
