@@ -10,7 +10,7 @@ RELEASE := $(GO) run ./internal/release
 OF_COMMIT = -version $(VERSION) -epoch $(EPOCH)
 GOBUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
-.PHONY: help demo test check bench crash prove-redcap prove-engage prove-redox prove-restore prove-slots prove-release release image build setup clean docs prove-daemons
+.PHONY: help demo test check bench crash prove-redcap prove-engage prove-redox prove-restore prove-slots prove-outage prove-release release image build setup clean docs prove-daemons
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ prove-daemons: setup ## three daemons, two backfills and two schedules on one da
 
 prove-slots: setup ## ten years of every time zone's clock, with restarts and suspensions: slots lost 0, doubled 0
 	@SYNCD_SLOTS=all $(GO) test -count=1 -run 'TestNoSlotIsLostOrDoubled$$' -timeout 120m -v ./job
+
+prove-outage: setup ## 200 jobs due in one minute, 3 without their secret, on a server that is down for two and a half hours; pushes go on
+	@SYNCD_OUTAGE=200 $(GO) test -count=1 -run 'TestServerWithManyJobs' -timeout 60m -v ./cmd/syncd
 
 image: ## a static container image FROM scratch; BUILDER=IMAGE names the one with Go to build in
 	@docker build --build-arg VERSION=$(VERSION) $(if $(BUILDER),--build-arg BUILDER=$(BUILDER)) -t syncd:$(VERSION) -t syncd:latest .
