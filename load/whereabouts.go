@@ -21,6 +21,8 @@ import (
 var (
 	//go:embed sql/installation_read.sql
 	installationReadSQL string
+	//go:embed sql/installation_stop.sql
+	installationStopSQL string
 	//go:embed sql/installation_beat.sql
 	installationBeatSQL string
 )
@@ -81,7 +83,7 @@ func whereabouts(ctx context.Context, in asker, installation string) (s Whereabo
 		cluster, database *int64
 		timeline          *int32
 	}
-	err = in.QueryRow(ctx, installationReadSQL).Scan(&s.ID, &s.Name, &s.Generation, &beat, &now, &standby,
+	err = in.QueryRow(ctx, installationReadSQL).Scan(&s.ID, &s.Name, &s.Generation, &beat, &now, &standby, &s.Stop,
 		&was.cluster, &was.database, &was.timeline, &here.cluster, &here.database, &here.timeline)
 	if err != nil {
 		return s, err
@@ -109,6 +111,7 @@ func (s *Whereabouts) judge(installation string, now time.Time, standby bool) {
 		seen = fmt.Sprintf("somebody last worked in it at %s", s.BeatAt.UTC().Format(time.RFC3339))
 	}
 	switch {
+	case s.Stop != "": // somebody found that before
 	case s.Was.Database == 0: // nobody was at work in it yet
 	case differ(s.Was.Cluster, s.Here.Cluster):
 		s.Stop = "the database was restored or copied into another cluster; " + seen
@@ -129,6 +132,7 @@ func (s *Whereabouts) judge(installation string, now time.Time, standby bool) {
 type guard struct {
 	installation string
 	generation   atomic.Int64
+	beat         atomic.Int64 // the last one that was seen, in seconds since 1970
 
 	mu    sync.Mutex
 	pools []*pgxpool.Pool
@@ -159,11 +163,33 @@ func (g *guard) admit(ctx context.Context, conn *pgx.Conn) error {
 		return nil // no ledger, or one of an older version: nothing can be written by it
 	case err != nil:
 		return err
-	case s.Stop != "":
+	case s.Stop == "":
+		s.Stop = g.rewound(s)
+	}
+	if s.Stop != "" {
 		return Stopped(s.Stop)
 	}
-	g.generation.Store(int64(s.Generation))
+	g.see(s)
 	return nil
+}
+
+// rewound says that the data is older than what this process has seen of it, and not settled since: its disk was set back.
+func (g *guard) rewound(s Whereabouts) string {
+	beat := g.beat.Load()
+	seen := time.Unix(beat, 0)
+	if beat == 0 || int64(s.Generation) > g.generation.Load() || !s.BeatAt.Before(seen.Add(-freshBeat)) {
+		return ""
+	}
+	return fmt.Sprintf("the data was set back: somebody worked in it at %s, and it knows nothing of that; its last beat is of %s",
+		seen.UTC().Format(time.RFC3339), s.BeatAt.UTC().Format(time.RFC3339))
+}
+
+// see keeps what there is to be compared with later.
+func (g *guard) see(s Whereabouts) {
+	g.generation.Store(int64(s.Generation))
+	if !s.BeatAt.IsZero() {
+		g.beat.Store(s.BeatAt.Unix())
+	}
 }
 
 // Guard refuses to work in a database that was restored, copied, or belongs to another installation, and says in the database that
@@ -175,6 +201,11 @@ func (w *Warehouse) Guard(ctx context.Context) error {
 		return nil
 	}
 	s, err := whereabouts(ctx, w.pool, g.installation)
+	if err == nil && s.Stop == "" {
+		if s.Stop = g.rewound(s); s.Stop != "" {
+			_, err = w.pool.Exec(ctx, installationStopSQL, s.Stop)
+		}
+	}
 	if err == nil && s.Stop != "" {
 		err = Stopped(s.Stop)
 	}
@@ -188,7 +219,7 @@ func (w *Warehouse) Guard(ctx context.Context) error {
 		}
 		return fault("look whose database it is", err)
 	}
-	g.generation.Store(int64(s.Generation))
+	g.see(s)
 	var from, to *int32
 	err = w.pool.QueryRow(ctx, installationBeatSQL, g.installation, freshBeat).Scan(&from, &to)
 	if errors.Is(err, pgx.ErrNoRows) {

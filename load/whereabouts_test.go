@@ -178,6 +178,35 @@ func TestAFailOverGoesOnAndIsToldOnce(t *testing.T) {
 	}
 }
 
+func TestDataThatWasSetBackUnderADaemonStopsEverybody(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	w := warehouseAt(t, Config{URL: url, Installation: "main"})
+	if err := w.Guard(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	do(t, w, "UPDATE syncd.installation SET beat_at = beat_at - interval '4 minutes'") // as a standby that lagged behind
+	if err := w.Guard(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	do(t, w, "UPDATE syncd.installation SET beat_at = clock_timestamp()")
+	if err := w.Guard(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	do(t, w, "UPDATE syncd.installation SET beat_at = beat_at - interval '6 minutes'")
+	if err := w.Guard(t.Context()); !errors.As(err, new(*StoppedError)) || !strings.Contains(err.Error(), "set back") {
+		t.Errorf("who saw it: %v", err)
+	}
+	refused(t, url, "main") // who did not
+	if _, err := warehouseAt(t, Config{URL: url}).Restored(t.Context(), "main", "me"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Guard(t.Context()); err != nil {
+		t.Errorf("settled: %v", err)
+	}
+	warehouseAt(t, Config{URL: url, Installation: "main"})
+}
+
 func TestTheBeatIsWrittenOnceInTenSeconds(t *testing.T) {
 	t.Parallel()
 	w := warehouseAt(t, Config{URL: pgtest.New(t), Installation: "main"})

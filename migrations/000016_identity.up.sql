@@ -115,8 +115,9 @@ ALTER TABLE syncd.installation
     ADD COLUMN IF NOT EXISTS database_oid bigint,
     ADD COLUMN IF NOT EXISTS timeline integer,
     ADD COLUMN IF NOT EXISTS beat_at timestamptz,
-    ADD COLUMN IF NOT EXISTS generation integer NOT NULL DEFAULT 1;
-COMMENT ON TABLE syncd.installation IS 'Which installation this is, where it lives, and when it was last seen at work. generation grows when it is restored, moved or cloned.';
+    ADD COLUMN IF NOT EXISTS generation integer NOT NULL DEFAULT 1,
+    ADD COLUMN IF NOT EXISTS stopped text;
+COMMENT ON TABLE syncd.installation IS 'Which installation this is, where it lives, and when it was last seen at work. generation grows when it is restored, moved or cloned; stopped says why nobody may work in it.';
 
 -- Where this session is. What the server does not tell to this role is unknown, and not compared.
 CREATE OR REPLACE FUNCTION syncd.here(OUT system_identifier bigint, OUT database_oid bigint, OUT timeline integer)

@@ -80,7 +80,7 @@ func Clone(t testing.TB, address string) string {
 // Unbind makes a database forget where it lives, so that a copy of it is worked in without a word.
 func Unbind(t testing.TB, address string) {
 	t.Helper()
-	const forget = "UPDATE syncd.installation SET name = NULL, system_identifier = NULL, database_oid = NULL, timeline = NULL, beat_at = NULL"
+	const forget = "UPDATE syncd.installation SET name = NULL, system_identifier = NULL, database_oid = NULL, timeline = NULL, beat_at = NULL, stopped = NULL"
 	if err := run(t.Context(), Super(address), forget); err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,8 @@ UPDATE syncd.installation AS i
 SET name = $1, system_identifier = coalesce(h.system_identifier, i.system_identifier), database_oid = h.database_oid,
     timeline = coalesce(h.timeline, i.timeline), beat_at = clock_timestamp()
 FROM syncd.here() AS h, syncd.installation AS old
-WHERE (i.beat_at IS NULL OR i.beat_at < clock_timestamp() - interval '10 seconds' OR i.database_oid IS NULL OR i.name IS NULL
+WHERE i.stopped IS NULL
+  AND (i.beat_at IS NULL OR i.beat_at < clock_timestamp() - interval '10 seconds' OR i.database_oid IS NULL OR i.name IS NULL
        OR i.timeline <> h.timeline)
   AND coalesce(i.name, $1) = $1
   AND coalesce(i.database_oid, h.database_oid) = h.database_oid
