@@ -49,6 +49,7 @@ type adding struct {
 	job    *config.Job
 	name   string
 	source string
+	title  string // of the project, for people
 
 	file, block string // jobs.d/NAME.toml, and its text
 	main        string // text of jobs.toml with it included
@@ -133,7 +134,7 @@ func (a *adding) prepare() error {
 
 // readWith reads the configuration as it will be, with further lines in the new block.
 func (a *adding) readWith(more string) error {
-	a.block = fmt.Sprintf("[job.%s]\nsource = %q\n", a.name, a.source)
+	a.block = fmt.Sprintf("[job.%s]%s\nsource = %q\n", a.name, comment(a.title), a.source)
 	if a.tokenAt != "" {
 		a.block += fmt.Sprintf("token = %q\n", a.tokenAt)
 	}
@@ -243,7 +244,8 @@ func (a *adding) lookAtProject(from *sources) (extract.Identity, error) {
 	}
 	a.tellCost(v.First, v.Nightly, "a night in which nothing changed", a.job.Server.RequestsPerMinute)
 	a.tellTables(v.Tables)
-	return v.Identity, nil
+	a.title = v.Identity.Title
+	return v.Identity, a.readWith("")
 }
 
 // tellCost says about how many requests the job will take.

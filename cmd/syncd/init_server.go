@@ -134,7 +134,7 @@ func surveyLine(v *redcap.Survey) string {
 func (s *setup) text() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	line("# Made by syncd init. Every key is explained in docs/jobs.md; `syncd config %s` prints what holds for the job and why.", s.name)
+	line("# Made by syncd init. Every key is explained in docs/jobs.md; `syncd config %s` prints what holds for the job and why.\n", s.name)
 	line("timezone = %q   # of schedules and of REDCap's own clock; this is this machine's", localZone())
 	if s.db == "" {
 		line("data_dir = \"syncd-data\"")
