@@ -33,7 +33,7 @@ check: setup ## what must be clean before a commit: format, vet, staticcheck, te
 	@$(GO) tool staticcheck ./...
 	@$(GO) test -race ./...
 
-bench: setup ## figures as ratios against COPY in the same run (about ten minutes)
+bench: setup ## figures as ratios against COPY in the same run (about half an hour, a third of it spent on a daemon that does nothing)
 	@$(GO) run ./internal/bench
 
 crash: setup ## kill the process at every write of a run and look at what is left

@@ -22,6 +22,7 @@ type settings struct {
 	only              string
 	keep              bool
 	steadyFor         time.Duration
+	idleFor           time.Duration
 }
 
 func main() {
@@ -32,6 +33,7 @@ func main() {
 	flag.IntVar(&s.pairs, "pairs", 5, "measured pairs after one warm-up")
 	flag.StringVar(&s.only, "only", "", "comma list of figures, e.g. B1,B8,engage")
 	flag.DurationVar(&s.steadyFor, "steady", 5*time.Minute, "how long the last part of B7 lasts")
+	flag.DurationVar(&s.idleFor, "idle", 10*time.Minute, "how long B10 lasts")
 	flag.BoolVar(&s.keep, "keep", false, "keep the data folder")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -75,7 +77,12 @@ func run(ctx context.Context, s settings) error {
 		}
 	}
 	if s.wants("engage") {
-		return b.campus(ctx)
+		if err := b.campus(ctx); err != nil {
+			return err
+		}
+	}
+	if s.wants("B10") {
+		return b.idle(ctx)
 	}
 	return nil
 }
