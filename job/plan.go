@@ -53,21 +53,53 @@ func (e *Engine) plan(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	next := turnEvery
-	var all []load.Recording
+	r := recorder{w: e.Warehouse}
 	for _, j := range jobs {
 		p, known := planned[j.Name]
 		if !known || set.seen[j.Name] == "" {
 			continue
 		}
-		all = append(all, recordings(j, p, load.PausedOf(paused, j.Name, j.Source), now)...)
+		if err := r.add(ctx, recordings(j, p, load.PausedOf(paused, j.Name, j.Source), now)...); err != nil {
+			return 0, err
+		}
 		for _, s := range []*schedule.Schedule{j.Sync, j.Full} {
 			if s != nil {
 				next = min(next, s.Next(now).Sub(now))
 			}
 		}
 	}
-	_, err = e.Warehouse.Record(ctx, all...)
-	return next, err
+	return next, r.flush(ctx)
+}
+
+// recordedAtOnce is about how many slots are recorded in one transaction, and kept in memory: after a week without a daemon, 200 jobs that
+// are due every minute have two million.
+const recordedAtOnce = 20_000
+
+// recorder gathers what is to be recorded.
+type recorder struct {
+	w     *load.Warehouse
+	some  []load.Recording
+	slots int
+}
+
+func (r *recorder) add(ctx context.Context, more ...load.Recording) error {
+	r.some = append(r.some, more...)
+	for _, m := range more {
+		r.slots += len(m.Times)
+	}
+	if r.slots < recordedAtOnce {
+		return nil
+	}
+	return r.flush(ctx)
+}
+
+func (r *recorder) flush(ctx context.Context) error {
+	if len(r.some) == 0 {
+		return nil
+	}
+	_, err := r.w.Record(ctx, r.some...)
+	r.some, r.slots = nil, 0
+	return err
 }
 
 // have says which jobs this replica has, and tells of those that no replica has any more and whose slots waited.

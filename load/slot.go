@@ -44,8 +44,6 @@ var (
 const (
 	// lostRuns is how many runs a slot may lose before it is the slot that kills its daemons.
 	lostRuns = 10
-	// recordedAtOnce is about how many slots are recorded in one transaction.
-	recordedAtOnce = 20_000
 	// hadEvery is how often a daemon says which jobs it has in its file, and goneFor how long a job must be in no daemon's.
 	hadEvery = 30 * time.Second
 	goneFor  = 15 * time.Minute
@@ -138,23 +136,8 @@ type Recording struct {
 }
 
 // Record records slots, and skips those that still wait where a later one does their work. Replicas may record the same
-// ones at once. It answers with the number that nobody had recorded before.
-func (w *Warehouse) Record(ctx context.Context, all ...Recording) (int, error) {
-	fresh, slots, first := 0, 0, 0
-	for i, r := range all {
-		if slots += len(r.Times); slots < recordedAtOnce && i < len(all)-1 {
-			continue
-		}
-		n, err := w.recordSome(ctx, all[first:i+1])
-		if err != nil {
-			return fresh, err
-		}
-		fresh, slots, first = fresh+n, 0, i+1
-	}
-	return fresh, nil
-}
-
-func (w *Warehouse) recordSome(ctx context.Context, some []Recording) (fresh int, err error) {
+// ones at once. It is one transaction, and answers with the number that nobody had recorded before.
+func (w *Warehouse) Record(ctx context.Context, some ...Recording) (fresh int, err error) {
 	return fresh, w.transact(ctx, "record slots", func(tx pgx.Tx) error {
 		unknown, err := recordTimes(ctx, tx, some)
 		if err != nil {
