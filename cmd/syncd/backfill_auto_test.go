@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -119,4 +120,37 @@ func TestInterruptedFirstLoadIsFinishedByChunksAsWell(t *testing.T) {
 	if got, want := digest(t, w.database), digest(t, calm); got != want {
 		t.Errorf("rows differ:\n%s\n--\n%s", got, want)
 	}
+}
+
+func TestBackfillWaitsForASourceThatIsDownAndGoesOnWhenItIsBack(t *testing.T) {
+	w, _ := newFillScene(t, 60)
+	t.Setenv("TOKEN", w.project.Token())
+	t.Setenv("DATABASE_URL", w.database)
+	var asked atomic.Int64
+	back := w.fake.Fault(redcap.Fault{Kind: redcap.Status, N: 503, Match: func(r redcap.Request) bool {
+		if r.Content == "record" && r.IDs > 1 {
+			asked.Add(1)
+		}
+		return asked.Load() > 1 // from the second request for rows on
+	}})
+	type ended struct {
+		code int
+		said string
+	}
+	over := make(chan ended, 1)
+	go func() {
+		code, said := w.large(t, nil, "backfill", "crash", "--chunk", "10")
+		over <- ended{code, said}
+	}()
+	w.awaits(t, "true", "SELECT down_since IS NOT NULL FROM syncd.circuit WHERE source = 'redcap.main'")
+	w.awaits(t, "0", "SELECT count(*) FROM syncd.run WHERE state = 'running'")
+	w.is(t, "running", "SELECT state FROM syncd.backfill")
+	back()
+	statement(t, w.database, "UPDATE syncd.circuit SET probe_at = clock_timestamp()")
+	e := <-over
+	if e.code != exitDone {
+		t.Fatalf("exit %d:\n%s", e.code, e.said)
+	}
+	w.is(t, "60 proven", "SELECT (SELECT count(*) FROM crash.redcap_record) || ' ' || verdict FROM syncd.run ORDER BY run_id DESC LIMIT 1")
+	w.is(t, "0", "SELECT count(*) FROM syncd.backfill_chunk WHERE state <> 'done'")
 }
