@@ -157,3 +157,35 @@ func TestAPlannerComesRoundAlthoughPostgresDoesNotAnswer(t *testing.T) {
 		}
 	})
 }
+
+func TestADrainEndsWithTheFirstSignalWhileARunStillHasABatchInHand(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t, "a")
+	entered, leave, closed := make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
+	d.clinics["a"].before = func(_ context.Context, batch int) error {
+		if batch == 0 {
+			entered <- struct{}{}
+			<-leave
+		}
+		return nil
+	}
+	d.drains = []Drained{{
+		Name: "ward", Due: func(context.Context) (bool, error) { return false, nil }, Close: func() { close(closed) },
+		Wait: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
+	}}
+	r := d.start(t, "one")
+	d.known(t)
+	d.clock.add(time.Minute)
+	r.poke()
+	receive(t, entered)
+	close(r.stop)
+	receive(t, closed)
+	if r.cut.Err() != nil {
+		t.Error("it ended only when it was cut")
+	}
+	close(leave)
+	if err := receive(t, r.ended); err != nil {
+		t.Errorf("serve ended with %v", err)
+	}
+	r.cancel(nil)
+}
