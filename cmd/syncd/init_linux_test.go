@@ -273,8 +273,19 @@ func TestFirstTablesInAPostgresOfOurOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out, said bytes.Buffer
-	file := filepath.Join(dir, "etl.toml")
-	m := &Main{
+	file, seen := filepath.Join(dir, "etl.toml"), filepath.Join(dir, "seen")
+	if err := errors.Join(os.WriteFile(seen, []byte(w.project.Token()), 0o600), os.Chmod(seen, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	m := &Main{Args: []string{"-c", file, "init", "--url", w.api, "--token-file", seen, "--yes"}, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &said, Now: time.Now}
+	if code := m.Run(t.Context()); code != exitUsage || !strings.Contains(said.String(), "every user of this machine can read or change it") || !strings.Contains(said.String(), "chmod 600 "+seen) {
+		t.Errorf("a token that everybody can read: %d, %s", code, &said)
+	}
+	if _, err := os.Stat(file); err == nil {
+		t.Fatal("something was written")
+	}
+	said.Reset()
+	m = &Main{
 		Args:  []string{"-c", file, "init", "--url", w.api, "--postgres", "private"},
 		Stdin: strings.NewReader(w.project.Token() + "\n\n"), Stdout: &out, Stderr: &said, Now: time.Now,
 	}
