@@ -215,6 +215,9 @@ func TestAPersonOfAProjectIsGoneFromTheWholeDatabaseAndStaysOut(t *testing.T) {
 	if n := s.doctor(); n != 1 {
 		t.Errorf("%d people were purged again", n)
 	}
+	if n := scalar(t, restored, "SELECT count(*) FROM syncd.audit WHERE action = 'purge'"); n != "1" {
+		t.Errorf("one person of three names makes %s purges", n)
+	}
 	for _, found := range shows(s.c, dump(t, restored)) {
 		t.Errorf("after the restore: %s", found)
 	}

@@ -87,19 +87,11 @@ func (p *purger) recordsAgain(name, schema string, list *extract.Blocked) (purge
 	if err != nil {
 		return 0, err
 	}
-	for _, record := range found {
-		if !list.Has(extract.PersonRecord, record) {
-			continue
-		}
-		done, err := p.doAgain(p.record(name, schema, []string{record}))
-		if err != nil {
-			return purged, err
-		}
-		if done.Rows > 0 {
-			purged++
-		}
+	names := make([][]string, len(found))
+	for i, record := range found {
+		names[i] = []string{extract.PersonRecord, record}
 	}
-	return purged, nil
+	return p.eachAgain(schema, list, names, func(i int) purgeDo { return p.record(name, schema, []string{found[i]}) })
 }
 
 func (p *purger) patientsAgain(name, schema string, feed load.Feed, list *extract.Blocked) (purged int, err error) {
@@ -108,13 +100,29 @@ func (p *purger) patientsAgain(name, schema string, feed load.Feed, list *extrac
 		return 0, err
 	}
 	p.patients = len(found) + 1 // they were judged when they were purged
-	for _, id := range found {
-		if !list.Has(id.Name()...) {
+	names := make([][]string, len(found))
+	for i, id := range found {
+		names[i] = id.Name()
+	}
+	return p.eachAgain(schema, list, names, func(i int) purgeDo {
+		return p.patientBy(name, schema, []extract.PatientID{found[i]}, feed)
+	})
+}
+
+// eachAgain purges whoever has one of the names and is on the list, each person once.
+func (p *purger) eachAgain(schema string, list *extract.Blocked, names [][]string, do func(i int) purgeDo) (purged int, err error) {
+	gone := map[string]bool{}
+	for i, name := range names {
+		h := extract.PersonHash(p.key, schema, name...)
+		if !list.Has(name...) || gone[hex.EncodeToString(h[:])] {
 			continue
 		}
-		done, err := p.doAgain(p.patientBy(name, schema, []extract.PatientID{id}, feed))
+		done, err := p.doAgain(do(i))
 		if err != nil {
 			return purged, err
+		}
+		for _, hash := range done.Hashes {
+			gone[hash] = true
 		}
 		if done.Rows > 0 {
 			purged++
