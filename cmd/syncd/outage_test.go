@@ -64,10 +64,9 @@ func TestServerWithManyJobsThatIsDownForHoursIsProbedAndThenAllOfThemRun(t *test
 	for i := range o.probes {
 		o.ward.push(patientMessage(i))
 		tell()
-		before := o.hits.Load()
+		before, runs := o.hits.Load(), askWard[int](o.ward, "SELECT count(*) FROM syncd.run WHERE kind = 'sync'")
 		o.pass(2 * time.Minute)
-		o.wait("SELECT count(*) = 1 FROM syncd.circuit WHERE source = 'redcap.main' AND probe_at > clock_timestamp()")
-		o.wait("SELECT count(*) = 0 FROM syncd.run WHERE state = 'running' AND kind = 'sync'")
+		o.wait("SELECT count(*) FILTER (WHERE state <> 'running') > $1 AND count(*) FILTER (WHERE state = 'running') = 0 FROM syncd.run WHERE kind = 'sync'", runs)
 		switch n := o.hits.Load() - before; n {
 		case 1:
 		case 0:
@@ -179,9 +178,9 @@ func (o *outage) wake() {
 }
 
 // wait asks until a query answers with true.
-func (o *outage) wait(query string) {
+func (o *outage) wait(query string, args ...any) {
 	o.t.Helper()
-	for !askWard[bool](o.ward, query) {
+	for !askWard[bool](o.ward, query, args...) {
 	}
 }
 
