@@ -204,8 +204,8 @@ func underWay(err error, job, before string) error {
 		return err
 	}
 	return &extract.Error{
-		Kind: extract.KindHeld, What: "bind job " + job, Cause: fmt.Errorf("it goes on as job %s, which is still at work: %w", before, err),
-		Next: fmt.Sprintf("wait until run %d has ended, and see that no daemon has the file of before; then run the job again", busy.RunID),
+		Kind: extract.KindTransient, What: "bind job " + job, Cause: fmt.Errorf("it goes on as job %s, which is still at work: %w", before, err),
+		Next: fmt.Sprintf("wait until run %d has ended, then run the job again; its next slot does so too", busy.RunID),
 	}
 }
 

@@ -254,7 +254,7 @@ func TestAJobThatIsStillThereOrStillAtWorkIsNotTakenOver(t *testing.T) {
 	r := begin(t, w, called("breath", "lungs"))
 	err := r.Bind(t.Context(), lungs)
 	var busy *BusyError
-	if !errors.As(err, &busy) || busy.RunID != working.ID() || extract.KindOf(err) != extract.KindHeld {
+	if !errors.As(err, &busy) || busy.RunID != working.ID() || extract.KindOf(err) != extract.KindTransient {
 		t.Fatalf("while it is at work: %v", err)
 	}
 	end(t, r, Ending{State: Failed})
