@@ -108,3 +108,39 @@ func TestAnAuditThatWasTamperedWithIsFound(t *testing.T) {
 		})
 	}
 }
+
+func TestAnAuditOfBeforeTheChainIsChainedByItsMigration(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Empty(t)
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec := func(sql string) {
+		t.Helper()
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec("CREATE SCHEMA syncd; CREATE TABLE syncd.schema_migration (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL); INSERT INTO syncd.schema_migration VALUES (12, false)")
+	for _, m := range migrations.All() {
+		if m.Version <= 12 {
+			exec(m.SQL)
+		}
+	}
+	exec("INSERT INTO syncd.audit (actor, action, subject, detail) SELECT 'a', 'approve', 'run ' || n, '{\"keys\": 3}' FROM generate_series(1, 4) AS n; DELETE FROM syncd.audit WHERE audit_id = 2")
+	if err := conn.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := migrations.Up(t.Context(), migrations.Config{URL: url}); err != nil {
+		t.Fatal(err)
+	}
+	w := warehouseAt(t, Config{URL: url, Installation: "default"})
+	act(t, w, "approve")
+	if c, err := w.VerifyAudit(t.Context(), ""); err != nil || c.Broken != 0 || c.Rows != 4 {
+		t.Errorf("%+v %v", c, err)
+	}
+	if got := ask[int](t, w, "SELECT max(audit_id)::integer FROM syncd.audit"); got != 5 {
+		t.Errorf("the next has the number %d", got)
+	}
+}
