@@ -137,11 +137,7 @@ func (p *purger) subjectOf(name, rest string) (purgeDo, error) {
 		}
 	}
 	if r := p.cfg.Receivers[name]; r != nil {
-		kind, id, ok := strings.Cut(rest, ":")
-		if !ok || id == "" {
-			return nil, usage("--subject %s:IDTYPE:ID: the type of the identifier, such as MR, then the identifier", name)
-		}
-		return p.patient(r, kind, id)
+		return p.patient(r, rest)
 	}
 	j, err := p.cfg.Job(name)
 	if err != nil {
@@ -168,9 +164,7 @@ func (p *purger) retired(name, rest string, unknown error) (purgeDo, error) {
 		case isProject(j):
 			return p.record(name, j.Schema, []string{rest}), nil
 		case isReceiver(j):
-			if kind, id, ok := strings.Cut(rest, ":"); ok && id != "" {
-				return p.patient(&config.Receiver{Name: name, Schema: j.Schema}, kind, id)
-			}
+			return p.patient(&config.Receiver{Name: name, Schema: j.Schema}, rest)
 		}
 	}
 	return nil, &exitError{exitUsage, unknown}
@@ -196,14 +190,23 @@ func (p *purger) record(name, schema string, records []string) purgeDo {
 }
 
 // patient purges a patient by all of the identifiers that lead to the person. The same identifier of two senders may be two people.
-func (p *purger) patient(r *config.Receiver, kind, id string) (purgeDo, error) {
+func (p *purger) patient(r *config.Receiver, subject string) (purgeDo, error) {
 	feed, schema, err := p.feed(r)
 	if err != nil {
 		return nil, err
 	}
-	senders, err := p.w.Senders(p.ctx, kind, id, feed)
-	if err != nil {
-		return nil, err
+	if !strings.Contains(strings.TrimRight(subject, ":"), ":") {
+		return nil, usage("--subject %s:IDTYPE:ID: the type of the identifier, such as MR, then the identifier", r.Name)
+	}
+	var kind, id string
+	var senders []string
+	for at := strings.LastIndexByte(subject, ':'); at > 0 && len(senders) == 0; at = strings.LastIndexByte(subject[:at], ':') { // a type may be an address
+		if kind, id = subject[:at], subject[at+1:]; id == "" {
+			continue
+		}
+		if senders, err = p.w.Senders(p.ctx, kind, id, feed); err != nil {
+			return nil, err
+		}
 	}
 	var ids []extract.PatientID
 	for _, s := range senders {

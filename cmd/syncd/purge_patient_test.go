@@ -191,6 +191,10 @@ func TestTheSameNumberOfTwoSendersMayBeTwoPeople(t *testing.T) {
 	if got := w.rowsOf("SELECT source_id FROM ward.visit"); len(got) != 1 || got[0] != "there" {
 		t.Errorf("visits of %v", got)
 	}
+	w.push(message("3", "PatientAdmin", "Arrival", `{"ID":"9:1","IDType":"urn:oid:1.2"}`, `},"Visit":{"VisitNumber":"w"}}`))
+	w.drain()
+	w.purge(exitUsage, "--subject", "ward:MR")
+	w.purge(exitDone, "--subject", "ward:urn:oid:1.2:9:1")
 	if said := w.purge(exitUsage, "--subject", "ward:MR:8"); !strings.Contains(said, "nothing is stored") {
 		t.Error(said)
 	}
