@@ -47,6 +47,7 @@ CREATE TABLE IF NOT EXISTS syncd.backfill_chunk (
     requests    bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (backfill_id, no)
 );
+ALTER TABLE syncd.backfill_chunk ALTER COLUMN ids SET STORAGE EXTERNAL; -- they are written once and gone soon: compressing them takes longer
 COMMENT ON TABLE syncd.backfill_chunk IS 'Parts of a backfill, each a run of its own. ids are emptied when the chunk is done.';
 COMMENT ON COLUMN syncd.backfill_chunk.least IS 'How many rows the list of ids showed of each record, where that is more than one of any.';
 CREATE INDEX IF NOT EXISTS backfill_chunk_run ON syncd.backfill_chunk (run_id) WHERE state = 'running';
