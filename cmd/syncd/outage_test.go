@@ -138,7 +138,7 @@ func newOutage(t *testing.T) *outage {
 		fmt.Fprintf(&text, "[job.%s]\nsource = \"redcap.main\"\n", name)
 		p := redcap.Synthetic(redcap.Spec{Kind: redcap.Classic, Records: 3, Fields: 6, ID: 1000 + i, Title: name})
 		o.fake.Add(p)
-		if i%(o.jobs/lackToken) == 1 {
+		if every := o.jobs / lackToken; i%every == 1 && i/every < lackToken {
 			continue
 		}
 		if err := os.WriteFile(filepath.Join(tokens, name), []byte(p.Token()), 0o600); err != nil {
