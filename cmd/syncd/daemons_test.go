@@ -192,23 +192,27 @@ func (s *serving) mine() string {
 	return fmt.Sprintf("holder LIKE '%%/%d/%%'", s.cmd.Process.Pid)
 }
 
-// holder finds a daemon that holds a claim, where it can be had as it wants it.
-func (p *troupe) holder(t *testing.T, want string) int {
+// holder finds a daemon that holds a claim. Where all is done both jobs are handed out anew.
+func (p *troupe) holder(t *testing.T) int {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
-		at := p.dice.IntN(len(p.daemons))
-		if scalar(t, p.database, "SELECT count(*) > 0 FROM syncd.claim WHERE "+p.daemons[at].mine()+want) == "true" {
-			return at
+	for {
+		held := scalar(t, p.database, "SELECT string_agg(DISTINCT holder, ' ') FROM syncd.claim WHERE holder IS NOT NULL")
+		first := p.dice.IntN(len(p.daemons))
+		for i := range p.daemons {
+			if at := (first + i) % len(p.daemons); strings.Contains(held, fmt.Sprintf("/%d/", p.daemons[at].cmd.Process.Pid)) {
+				return at
+			}
+		}
+		if scalar(t, p.database, "SELECT count(*) FROM syncd.backfill WHERE state NOT IN ('succeeded', 'cancelled')") == "0" {
+			p.fill(t)
 		}
 	}
-	t.Fatal("nobody held a claim for a minute")
-	return 0
 }
 
 // kill kills a holder; another takes its place.
 func (p *troupe) kill(t *testing.T) {
 	t.Helper()
-	at := p.holder(t, "")
+	at := p.holder(t)
 	d := p.daemons[at]
 	d.signal(t, syscall.SIGKILL)
 	<-d.done
@@ -226,11 +230,8 @@ func (p *troupe) age(t *testing.T, d *serving) {
 // freeze stops a holder outside of a transaction until all that it held was taken, and lets it go on.
 func (p *troupe) freeze(t *testing.T) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); ; {
-		if time.Now().After(end) {
-			t.Fatal("no holder could be frozen outside of a transaction for a minute")
-		}
-		d := p.daemons[p.holder(t, "")]
+	for {
+		d := p.daemons[p.holder(t)]
 		d.signal(t, syscall.SIGSTOP)
 		if !p.outside(t, d) {
 			d.signal(t, syscall.SIGCONT)

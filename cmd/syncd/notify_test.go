@@ -151,7 +151,7 @@ func TestServeLooksAtTheLedgerAndTellsItsMetrics(t *testing.T) {
 	t.Parallel()
 	w := newWatch(t, pgtest.New(t))
 	statement(t, w.database, `INSERT INTO syncd.job (job, schema_name, source, first_seen) VALUES ('asleep', 'asleep', 'redcap.main', clock_timestamp() - interval '3 days')`)
-	s := w.serve(t, "[job.asleep]\nsource = \"redcap.main\"\ntoken = \"env:TOKEN\"\nfresh_within = \"26h\"", "[notify.ops]\nkind = \"webhook\"\nurl = \"env:NO_SUCH_URL\"")
+	s := w.serve(t, "[job.asleep]\nsource = \"redcap.main\"\nschedule = \"@yearly\"\ntoken = \"env:TOKEN\"\nfresh_within = \"26h\"", "[notify.ops]\nkind = \"webhook\"\nurl = \"env:NO_SUCH_URL\"")
 	s.hears(t, "serving")
 	for scalar(t, w.database, "SELECT count(*) FROM syncd.notice WHERE cause = 'job_stale' AND subject = 'asleep' AND ended_at IS NULL") == "0" {
 		s.ended(t, "crash") // a run of every second is the clock of this test
