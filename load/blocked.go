@@ -13,6 +13,8 @@ import (
 var (
 	//go:embed sql/blocked_list.sql
 	blockedListSQL string
+	//go:embed sql/blocked_any.sql
+	blockedAnySQL string
 	//go:embed sql/schema_of.sql
 	schemaOfSQL string
 	//go:embed sql/blocked_keep.sql
@@ -28,6 +30,12 @@ func (w *Warehouse) SchemaOf(ctx context.Context, job, otherwise string) (schema
 		return otherwise, nil
 	}
 	return schema, fault("find the schema of "+job, err)
+}
+
+// AnyBlocked reports whether anybody was ever purged from the database.
+func (w *Warehouse) AnyBlocked(ctx context.Context) (some bool, err error) {
+	err = w.pool.QueryRow(ctx, blockedAnySQL).Scan(&some)
+	return some, fault("read who was purged", err)
 }
 
 // Blocked lists the hashes of the persons who were purged from a job's schema, which is that of the ledger, or the one given where the

@@ -66,5 +66,16 @@ func fault(what string, err error) error {
 	if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) {
 		refusal.State, refusal.Constraint, refusal.Table = pg.Code, pg.ConstraintName, pg.TableName
 	}
-	return &extract.Error{Kind: extract.KindPostgres, What: what, Cause: refusal}
+	return &extract.Error{Kind: extract.KindPostgres, What: what, Cause: refusal, Next: letIn(refusal.State)}
+}
+
+// letIn says what to do where the server lets nobody in.
+func letIn(state string) string {
+	switch state {
+	case "28000", "28P01":
+		return "the server does not let this role in: look at user and password in [postgres] url and at the server's pg_hba.conf; the roles of syncd are made by: syncd roles | psql"
+	case "3D000":
+		return "there is no such database on the server: look at its name in [postgres] url, or make it with createdb"
+	}
+	return ""
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/cenkalti/backoff/v4"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"syncd/extract"
 )
 
 // How long an idempotent transaction of the ledger is tried again while Postgres is away or in the way.
@@ -44,6 +46,10 @@ func (w *Warehouse) transact(ctx context.Context, what string, fn func(tx pgx.Tx
 // stale, another transaction was in the way, the server is restarting or out of connections.
 func passing(err error) bool {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
+	var own *extract.Error
+	if errors.As(err, &own) && own.Kind != extract.KindPostgres { // such as a full disk, which is not the connection's
 		return false
 	}
 	var pg *pgconn.PgError

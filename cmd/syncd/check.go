@@ -166,6 +166,7 @@ func (c *cli) checkDatabase(ctx context.Context, cfg *config.Config, url string,
 	all = append(all, ledger)
 	if current {
 		all = append(all, checkInstallation(ctx, cfg, w))
+		all = append(all, checkPurge(ctx, cfg, w)...)
 	}
 	if current && len(cfg.Receivers) > 0 {
 		all = append(all, c.checkKept(ctx, cfg, w)...)

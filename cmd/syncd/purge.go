@@ -287,7 +287,7 @@ func (p *purger) tell(out io.Writer, what string, d *load.Purged) error {
 	for _, note := range d.Notes {
 		fmt.Fprintln(out, "note: "+note)
 	}
-	_, err := fmt.Fprintf(out, "%s: %s rows of %d tables, of a person who had %d names\n", what, count(d.Rows), len(d.Tables), len(d.Hashes))
+	_, err := fmt.Fprintf(out, "%s: %s rows of %d tables; names of the person: %d\n", what, count(d.Rows), len(d.Tables), len(d.Hashes))
 	return err
 }
 
@@ -309,27 +309,4 @@ func (p *purger) certify(d *load.Purged) error {
 	}
 	_, err = fmt.Fprintf(p.Stdout, "certificate: %s\n", path)
 	return err
-}
-
-// keepJournal adds a purge to the journal, and returns when it is on the disk.
-func keepJournal(path string, e load.PurgeEntry) error {
-	text, err := json.Marshal(e)
-	if err == nil {
-		err = writeSynced(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, append(text, '\n'))
-	}
-	if err != nil {
-		return &extract.Error{Kind: extract.KindConfig, What: "write the journal of purges", Where: path, Cause: err, Next: "nothing was deleted; make the file writable"}
-	}
-	return nil
-}
-
-func writeSynced(path string, flags int, text []byte) error {
-	f, err := os.OpenFile(path, flags, 0o600)
-	if err != nil {
-		return err
-	}
-	if _, err = f.Write(text); err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
 }

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
-	"os"
 	"slices"
 
 	"syncd/extract"
@@ -20,10 +18,7 @@ import (
 // reapplyPurges does the purges of the journal again in a database that was restored: whoever they were about is looked for by the hash of
 // every name that the database holds. It answers how many people came back with the backup and are gone again.
 func (c *cli) reapplyPurges(ctx context.Context, cfg *config.Config, w *load.Warehouse) (purged int, err error) {
-	if cfg.Purge.Key.IsZero() || cfg.Purge.Journal == "" {
-		return 0, nil
-	}
-	entries, err := readJournal(cfg.Purge.Journal)
+	entries, err := c.whoWasPurged(ctx, cfg, w)
 	if err != nil || len(entries) == 0 {
 		return 0, err
 	}
@@ -58,6 +53,29 @@ func (c *cli) reapplyPurges(ctx context.Context, cfg *config.Config, w *load.War
 		}
 	}
 	return purged, nil
+}
+
+// whoWasPurged reads the journal. Where there is none, the backup may be of before the first purge; it is not where it knows of one itself.
+func (c *cli) whoWasPurged(ctx context.Context, cfg *config.Config, w *load.Warehouse) ([]load.PurgeEntry, error) {
+	some, err := w.AnyBlocked(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Purge.Journal == "" {
+		if some {
+			_, err = readPurgeKey(ctx, cfg.Purge.Key)
+		}
+		return nil, err
+	}
+	entries, err := readJournal(cfg.Purge.Journal)
+	switch {
+	case !errors.Is(err, fs.ErrNotExist):
+		return entries, err
+	case some:
+		return nil, badJournal(cfg.Purge.Journal, "it is not there, and people were purged")
+	}
+	fmt.Fprintf(c.Stderr, "there is no journal of purges (%s): nobody is purged again\n", cfg.Purge.Journal)
+	return nil, nil
 }
 
 // again purges whoever is on the list and stands in the tables of a schema.
@@ -136,36 +154,4 @@ func (p *purger) doAgain(do purgeDo) (*load.Purged, error) {
 		o.Again, o.Keep = true, nil
 		return do(ctx, o)
 	}, false)
-}
-
-// readJournal reads what was purged. A last line that was cut off is no purge: it was written before anything was deleted.
-func readJournal(path string) ([]load.PurgeEntry, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, badJournal(path, "it cannot be opened")
-	}
-	defer f.Close()
-	var entries []load.PurgeEntry
-	lines := bufio.NewReader(f)
-	for n := 1; ; n++ {
-		line, err := lines.ReadBytes('\n')
-		if err != nil {
-			return entries, nil
-		}
-		var e load.PurgeEntry
-		if json.Unmarshal(line, &e) != nil || e.Version != 1 || e.Schema == "" {
-			return nil, badJournal(path, fmt.Sprintf("line %d is no purge", n))
-		}
-		entries = append(entries, e)
-	}
-}
-
-func badJournal(path, why string) error {
-	return &extract.Error{
-		Kind: extract.KindConfig, What: "read the journal of purges", Where: path, Cause: errors.New(why),
-		Next: "put the file back as it was: without it nobody knows who must not come back",
-	}
 }

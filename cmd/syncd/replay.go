@@ -95,7 +95,7 @@ func (c *cli) replay(w *load.Warehouse, r *config.Receiver, again load.Again, dr
 		return err
 	}
 	if gone > 0 {
-		fmt.Fprintf(c.Stderr, "%s: the bytes of %s deliveries of that range are gone (retention): what they brought stays as it is\n", r.Name, count(gone))
+		fmt.Fprintf(c.Stderr, "%s: the bytes of %s deliveries of that range are gone (retention, or a purge): they are not loaded anew\n", r.Name, count(gone))
 	}
 	if dry {
 		_, err := fmt.Fprintf(c.Stdout, "%s: %s deliveries would be loaded anew\n", r.Name, count(n))
