@@ -25,13 +25,13 @@ demo: setup build ## the nightly job on a private Postgres and a fake REDCap, ag
 	@$(BIN) demo
 
 test: setup ## all tests
-	@$(GO) test ./...
+	@$(GO) test -timeout 30m ./...
 
 check: setup ## what must be clean before a commit: format, vet, staticcheck, tests with the race detector
 	@out=$$($(GO) tool gofumpt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "not formatted (go tool gofumpt -w):"; echo "$$out"; exit 1; }
 	@$(GO) vet ./... && $(GO) vet -tags faultinject ./...
 	@$(GO) tool staticcheck ./...
-	@$(GO) test -race ./...
+	@$(GO) test -race -timeout 60m ./...
 
 bench: setup ## figures as ratios against COPY in the same run (about half an hour, a third of it spent on a daemon that does nothing)
 	@$(GO) run ./internal/bench
@@ -83,7 +83,7 @@ prove-release: ## build the release twice and compare, then build its sources in
 	@chmod -R u+w bin/again && rm -rf bin/again
 
 docs: ## write docs/jobs.md from the configuration's own types
-	@$(GO) test ./internal/config -run TestReference -update
+	@$(GO) test -timeout 30m ./...ernal/config -run TestReference -update
 
 clean: ## remove what the targets above made
 	@rm -rf bin dist demo-data
