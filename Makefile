@@ -83,7 +83,7 @@ prove-release: ## build the release twice and compare, then build its sources in
 	@chmod -R u+w bin/again && rm -rf bin/again
 
 docs: ## write docs/jobs.md from the configuration's own types
-	@$(GO) test -timeout 30m ./...ernal/config -run TestReference -update
+	@$(GO) test ./internal/config -run TestReference -update
 
 clean: ## remove what the targets above made
 	@rm -rf bin dist demo-data
