@@ -404,6 +404,10 @@ func (x *execution) logEnd(err error) {
 		slog.String("state", string(r.State)), slog.String("verdict", string(r.Verdict)), slog.Duration("took", r.Took),
 		slog.Int64("rows", r.Read), slog.Int64("batches", r.Batches),
 	}
+	if err != nil && r.State == load.Cancelled { // as somebody asked
+		x.log.Info("run ended", append(attrs, slog.String("reason", err.Error()))...)
+		return
+	}
 	if err != nil {
 		x.log.Error("run ended", append(attrs, slog.String("kind", string(extract.KindOf(err))), slog.Any("error", err))...)
 		return

@@ -162,14 +162,19 @@ func (e *LoadingError) Error() string {
 	return fmt.Sprintf("begin run of %s: backfill %d (%s) makes its first load", e.Job, e.Backfill, e.State)
 }
 
-// Unwrap gives the error its kind, and what to do next.
-func (e *LoadingError) Unwrap() error {
+// Next is what to do about it.
+func (e *LoadingError) Next() string {
 	next := fmt.Sprintf("wait for it (syncd backfill list), or end it: syncd backfill cancel %d", e.Backfill)
 	if e.State != BackfillRunning && e.State != BackfillPlanned {
 		next = fmt.Sprintf("go on with it: syncd backfill resume %d; or end it: syncd backfill cancel %d", e.Backfill, e.Backfill)
 	}
+	return next
+}
+
+// Unwrap gives the error its kind, and what to do next.
+func (e *LoadingError) Unwrap() error {
 	return &extract.Error{
-		Kind: extract.KindHeld, What: "begin run of " + e.Job, Cause: fmt.Errorf("backfill %d (%s) makes its first load", e.Backfill, e.State), Next: next,
+		Kind: extract.KindHeld, What: "begin run of " + e.Job, Cause: fmt.Errorf("backfill %d (%s) makes its first load", e.Backfill, e.State), Next: e.Next(),
 	}
 }
 

@@ -49,6 +49,39 @@ func chunk(id int64, no int) Order {
 	return o
 }
 
+func TestABackfillMakesAJobFreshWhenItHasBroughtEverything(t *testing.T) {
+	t.Parallel()
+	w := ledger(t)
+	fresh := func(want bool) {
+		t.Helper()
+		jobs, err := w.Jobs(t.Context())
+		if err != nil || len(jobs) != 1 || (jobs[0].FreshAt != nil) != want {
+			t.Errorf("fresh in status: want %t, %+v, %v", want, jobs, err)
+		}
+		s, err := w.Standing(t.Context())
+		if err != nil || len(s.Jobs) != 1 || (s.Jobs[0].FreshAt != nil) != want {
+			t.Errorf("fresh in notices: want %t, %+v, %v", want, s.Jobs, err)
+		}
+	}
+	fill := func(from time.Time) {
+		t.Helper()
+		o := order()
+		o.Kind = KindBackfill
+		b, _, err := w.MakeBackfill(t.Context(), NewBackfill{Job: o.Job, From: from, Size: 1, Parallel: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		end(t, begin(t, w, o), Ending{State: Succeeded, Verdict: Proven})
+		if err := w.EndBackfill(t.Context(), b.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fill(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	fresh(false)
+	fill(time.Time{})
+	fresh(true)
+}
+
 func TestChunksExcludeEachOtherAndTheWholeAndComeBackFromTheDead(t *testing.T) {
 	t.Parallel()
 	w := ledger(t)

@@ -38,7 +38,7 @@ type Job struct {
 	Title       string     `json:"title,omitempty"`
 	FirstSeen   time.Time  `json:"first_seen"`
 	Last        *LastRun   `json:"last_run"`
-	FreshAt     *time.Time `json:"fresh_at"`     // start of the last run that succeeded
+	FreshAt     *time.Time `json:"fresh_at"`     // start of the last run that succeeded, or of the last backfill of everything
 	ProvenAt    *time.Time `json:"proven_at"`    // start of the last run that was proven
 	Rows        *int64     `json:"rows"`         // live rows in all tables, when last counted
 	RejectsOpen int64      `json:"rejects_open"` // rows that could not be stored and have not been since

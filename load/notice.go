@@ -58,7 +58,7 @@ type Standing struct {
 type JobStanding struct {
 	Job, Source string
 	FirstSeen   time.Time
-	FreshAt     *time.Time // start of the last run that succeeded
+	FreshAt     *time.Time // start of the last run that succeeded, or of the last backfill of everything
 	Due         int64      // slots that wait to be run
 	Running     int64      // slots that are being run
 	UnderWay    *time.Time // since when a run is under way

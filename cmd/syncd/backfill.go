@@ -198,7 +198,7 @@ func (f *fillRun) open(j *config.Job) (*load.Backfill, error) {
 // goOn hands a backfill to the daemons, or works on it here.
 func (f *fillRun) goOn(j *config.Job, b *load.Backfill, detached bool) error {
 	if b.Done > 0 || b.State != load.BackfillPlanned {
-		fmt.Fprintf(f.Stdout, "%s: goes on with backfill %d (%s): %s of %s chunks are done\n", j.Name, b.ID, b.State, count(b.Done), count(b.Chunks))
+		fmt.Fprintf(f.Stdout, "%s: goes on with backfill %d (%s): %s of %s done\n", j.Name, b.ID, b.State, count(b.Done), counted(b.Chunks, "chunk"))
 	}
 	if b.State != load.BackfillPlanned || detached != b.Detached {
 		if _, err := f.w.ResumeBackfill(f.ctx, b.ID, actor(), &detached); err != nil {

@@ -66,7 +66,7 @@ func backfillGrid(list []load.Backfill) *grid {
 		}
 		note := b.Reason
 		if b.Failed > 0 && note == "" {
-			note = fmt.Sprintf("%d chunks failed: %s", b.Failed, b.ChunkReason)
+			note = fmt.Sprintf("%s failed: %s", counted(b.Failed, "chunk"), b.ChunkReason)
 		}
 		g.add(strconv.FormatInt(b.ID, 10), b.Job, b.State, reads, count(b.Done)+" of "+count(b.Chunks), count(b.RecordsDone)+" of "+count(b.Records),
 			count(b.Rows), requests, count(b.AtWork), b.By, b.CreatedAt.UTC().Format(time.RFC3339), note)
@@ -132,7 +132,7 @@ func (c *cli) moveBackfill(w *load.Warehouse, verb string, id int64, reason stri
 	}
 	text = fmt.Sprintf("backfill %d of %s is %s", id, b.Job, done)
 	if b.Running > 0 {
-		text += fmt.Sprintf("; %d chunks in hand finish their batch", b.Running)
+		text += "; what is in hand finishes its batch: " + counted(b.Running, "chunk")
 	}
 	_, err = fmt.Fprintln(c.Stdout, text)
 	return err

@@ -69,6 +69,14 @@ func minutes(m float64) string {
 	return fmt.Sprintf("%.1f hours", m/60)
 }
 
+// unitOf is what the chunks of a job's backfill are made of.
+func unitOf(j *config.Job) string {
+	if j.Campus != nil {
+		return "list"
+	}
+	return "record"
+}
+
 // planLines tell what is read, in how many chunks, and what it is thought to cost.
 func (f *fillRun) planLines(j *config.Job, want load.NewBackfill, first bool, records, chunks int64) (estimate, error) {
 	rates, err := f.w.Rates(f.ctx, j.Name)
@@ -82,13 +90,17 @@ func (f *fillRun) planLines(j *config.Job, want load.NewBackfill, first bool, re
 	case !want.From.IsZero() || !want.To.IsZero():
 		what = "what changed " + span(want.From, want.To) + ", the job's mark stays"
 	}
-	unit, each := "records", fmt.Sprintf("chunks of %s", count(int64(want.Size)))
+	if chunks == 0 {
+		_, err := fmt.Fprintf(f.Stdout, "%s: %s: nothing\n", j.Name, what)
+		return estimate{}, err
+	}
+	in := counted(chunks, "chunk") + " of " + count(int64(want.Size))
 	if j.Campus != nil {
-		unit, each = "lists", "chunks, one after the other"
+		in = counted(chunks, "chunk") + ", one after the other"
 	}
 	e := estimateOf(j, rates, records, chunks)
 	if j.Campus != nil { // how long its lists are nobody knows before they are read
-		_, err := fmt.Fprintf(f.Stdout, "%s: %s: %s %s in %s %s\n", j.Name, what, count(records), unit, count(chunks), each)
+		_, err := fmt.Fprintf(f.Stdout, "%s: %s: %s in %s\n", j.Name, what, counted(records, unitOf(j)), in)
 		return e, err
 	}
 	if rates != nil && records > 0 {
@@ -96,7 +108,7 @@ func (f *fillRun) planLines(j *config.Job, want load.NewBackfill, first bool, re
 			e.rows = int64(all * float64(records))
 		}
 	}
-	_, err = fmt.Fprintf(f.Stdout, "%s: %s: %s %s in %s %s\n%s: %s\n", j.Name, what, count(records), unit, count(chunks), each, j.Name, e)
+	_, err = fmt.Fprintf(f.Stdout, "%s: %s: %s in %s\n%s: %s\n", j.Name, what, counted(records, unitOf(j)), in, j.Name, e)
 	return e, err
 }
 

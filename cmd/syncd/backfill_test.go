@@ -60,9 +60,11 @@ func TestBackfillIsPausedBySignalOrCommandAndGoesOn(t *testing.T) {
 	signal, ends := w.starts(t, "backfill", "crash", "--chunk", "10")
 	<-asked
 	signal(syscall.SIGINT)
-	w.runs(t, exitRefused, "sync", "crash") // the backfill makes the first load
+	if said := w.runs(t, exitRefused, "sync", "crash"); !strings.Contains(said, "crash: refused: backfill 1 (running) makes its first load\n  next: wait for it") {
+		t.Errorf("a sync beside a first load said:\n%s", said)
+	}
 	release()
-	if said := ends(exitInterrupted); !strings.Contains(said, "to go on: syncd backfill crash") {
+	if said := ends(exitInterrupted); !strings.Contains(said, "to go on: syncd backfill crash") || strings.Contains(said, "level=ERROR") {
 		t.Errorf("it said:\n%s", said)
 	}
 	w.is(t, "paused interrupted", "SELECT state || ' ' || reason FROM syncd.backfill")
@@ -78,7 +80,7 @@ func TestBackfillIsPausedBySignalOrCommandAndGoesOn(t *testing.T) {
 	defer release()
 	_, ends = w.starts(t, "backfill", "crash")
 	<-asked
-	if said := w.runs(t, exitDone, "backfill", "pause", "1", "--reason", "the server is moved"); !strings.Contains(said, "1 chunks in hand") {
+	if said := w.runs(t, exitDone, "backfill", "pause", "1", "--reason", "the server is moved"); !strings.Contains(said, "what is in hand finishes its batch: 1 chunk\n") {
 		t.Errorf("pause said:\n%s", said)
 	}
 	release()
@@ -225,7 +227,9 @@ func TestChunksOfAPausedSourceWaitAndARunThatIsCancelledPausesItsBackfill(t *tes
 	defer release()
 	_, ends = w.starts(t, "backfill", "crash")
 	<-asked
-	w.runs(t, exitDone, "cancel", scalar(t, w.database, "SELECT max(run_id) FROM syncd.run"))
+	if said := w.runs(t, exitDone, "cancel", scalar(t, w.database, "SELECT max(run_id) FROM syncd.run")); !strings.Contains(said, "its backfill is paused then; to go on: syncd backfill resume ") {
+		t.Errorf("cancel said:\n%s", said)
+	}
 	w.awaits(t, "paused", "SELECT CASE WHEN clock_timestamp() - cancel_at > interval '11 s' THEN 'paused' END FROM syncd.run ORDER BY run_id DESC LIMIT 1")
 	release()
 	ends(exitInterrupted)

@@ -46,6 +46,7 @@ func (f *fillRun) work(j *config.Job, b *load.Backfill) error {
 		parallel = f.parallel
 	}
 	x := &fillers{fillRun: f, j: j, bars: newProgress(f.Stderr), inHand: make([]int64, parallel)}
+	x.bars.unit = unitOf(j)
 	var all sync.WaitGroup
 	failed := make([]error, parallel)
 	for i := range parallel {
@@ -84,7 +85,7 @@ func (x *fillers) progress(loop int, p job.Filled) {
 	if p.InHand > 0 {
 		x.waits = ""
 	}
-	if p.Described && !x.told && p.Chunks > 0 {
+	if p.Described && !x.told {
 		x.told = true
 		x.tellPlanned(p.Backfill)
 	}
@@ -111,7 +112,7 @@ func (x *fillers) tellPlanned(b *load.Backfill) {
 		want.To = *b.To
 	}
 	e, err := x.planLines(x.j, want, b.First, b.Records, b.Chunks)
-	if err == nil && b.Estimate == nil {
+	if err == nil && b.Estimate == nil && e.requests > 0 {
 		_ = x.w.EstimateBackfill(x.ctx, b.ID, e.requests) // told already; it is kept for the list
 	}
 }
@@ -150,8 +151,8 @@ func (x *fillers) done(r job.Report, err error) {
 
 // end tells the result in one line, and what to type next where it is not whole.
 func (x *fillers) end(b *load.Backfill, took time.Duration, failed []error) error {
-	line := fmt.Sprintf("%s: backfill %d %s; %s of %s chunks, %s of %s records, read %s rows, %s requests, %s", b.Job, b.ID, b.State,
-		count(b.Done), count(b.Chunks), count(b.RecordsDone), count(b.Records), count(b.Rows), count(b.Requests), took.Round(10*time.Millisecond))
+	line := fmt.Sprintf("%s: backfill %d %s; %s of %s, %s of %s, read %s, %s, %s", b.Job, b.ID, b.State,
+		count(b.Done), counted(b.Chunks, "chunk"), count(b.RecordsDone), counted(b.Records, unitOf(x.j)), counted(b.Rows, "row"), counted(b.Requests, "request"), took.Round(10*time.Millisecond))
 	if b.State == load.BackfillSucceeded && x.last.Verdict != "" {
 		line += fmt.Sprintf("; last step %s, run %d", x.last.Verdict, x.last.RunID)
 	}

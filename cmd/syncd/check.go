@@ -61,7 +61,7 @@ func (c *cli) check(names []string, public string) error {
 	}
 	all := []finding{{
 		Subject: "configuration", What: "files", OK: true,
-		Detail: fmt.Sprintf("%d files, %d jobs, %d receivers, no problem", len(cfg.Files), len(cfg.Jobs), len(cfg.Receivers)),
+		Detail: fmt.Sprintf("%s, %s, %s, no problem", counted(int64(len(cfg.Files)), "file"), counted(int64(len(cfg.Jobs)), "job"), counted(int64(len(cfg.Receivers)), "receiver")),
 	}}
 	if what, next := c.behind(cfg); what != "" {
 		all = append(all, finding{Subject: "configuration", What: "daemon", Warning: true, Detail: what, Next: next})

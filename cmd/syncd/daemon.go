@@ -228,5 +228,5 @@ func (d *daemon) stopIntake() error {
 
 // serves says in a line what a daemon of a configuration does.
 func serves(cfg *config.Config) string {
-	return fmt.Sprintf("serving %d jobs and %d receivers", len(cfg.Jobs), len(cfg.Receivers))
+	return fmt.Sprintf("serving %s and %s", counted(int64(len(cfg.Jobs)), "job"), counted(int64(len(cfg.Receivers)), "receiver"))
 }

@@ -63,6 +63,14 @@ func neutral(row []string) []string {
 	return out
 }
 
+// counted prints n with the name of what is counted, which gets an s unless there is one: 1 chunk, 2,000 chunks.
+func counted(n int64, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return count(n) + " " + one + "s"
+}
+
 // count prints n with thin groups of three digits: 1,234,567.
 func count(n int64) string {
 	s := fmt.Sprint(n)

@@ -222,6 +222,9 @@ func (c *cli) cancelRun(cfg *config.Config, w *load.Warehouse, id int64, now boo
 	if r.Kind == job.Drain {
 		fmt.Fprintf(c.Stdout, "the next run loads what is pushed meanwhile; to keep that waiting: syncd pause %s\n", sourceOfJob(cfg, r.Job))
 	}
+	if open, err := w.Backfills(c.ctx, r.Job, 0); err == nil && r.Kind == load.KindBackfill && len(open) > 0 {
+		fmt.Fprintf(c.Stdout, "its backfill is paused then; to go on: syncd backfill resume %d; to end it for good: syncd backfill cancel %d\n", open[0].ID, open[0].ID)
+	}
 	fmt.Fprintf(c.Stdout, "how it ended: syncd run %d\n", id)
 	return nil
 }

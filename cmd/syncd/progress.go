@@ -13,6 +13,7 @@ import (
 type progress struct {
 	out  io.Writer
 	bars *mpb.Progress // nil: plain lines
+	unit string        // what is counted, one of it
 	mu   sync.Mutex
 	jobs map[string]*jobProgress
 }
@@ -23,7 +24,7 @@ type jobProgress struct {
 }
 
 func newProgress(out io.Writer) *progress {
-	p := &progress{out: out, jobs: map[string]*jobProgress{}}
+	p := &progress{out: out, unit: "record", jobs: map[string]*jobProgress{}}
 	if isTerminal(out) {
 		p.bars = mpb.New(mpb.WithOutput(out), mpb.WithWidth(48))
 	}
@@ -53,7 +54,7 @@ func (p *progress) report(job string, done, total int64) {
 	}
 	if tenth := done * 10 / total; tenth > j.tenth && done < total { // the end has a line of its own
 		j.tenth = tenth
-		fmt.Fprintf(p.out, "%s: %s of %s records\n", job, count(done), count(total))
+		fmt.Fprintf(p.out, "%s: %s of %s\n", job, count(done), counted(total, p.unit))
 	}
 }
 

@@ -127,9 +127,13 @@ func (r *syncRun) open(j *config.Job) job.Open {
 func (r *syncRun) tellFailure(name string, report job.Report, err error) {
 	var busy *load.BusyError
 	var paused *load.PausedError
+	var loading *load.LoadingError
 	switch {
 	case errors.As(err, &busy):
 		fmt.Fprintf(r.Stderr, "syncd: %s: refused: %v\n", name, err)
+		return
+	case errors.As(err, &loading):
+		fmt.Fprintf(r.Stderr, "syncd: %s: refused: backfill %d (%s) makes its first load\n  next: %s\n", name, loading.Backfill, loading.State, loading.Next())
 		return
 	case errors.As(err, &paused):
 		fmt.Fprintf(r.Stderr, "syncd: %s: refused: %s is %s\n  next: syncd resume %s\n", name, paused.Pause.Subject, &paused.Pause, paused.Pause.Subject)

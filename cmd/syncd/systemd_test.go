@@ -74,7 +74,7 @@ func TestSystemdIsToldHowTheDaemonIs(t *testing.T) {
 	w.env = []string{"NOTIFY_SOCKET=" + m.path, "WATCHDOG_USEC=200000"}
 	s := w.serve(t)
 	m.hears(t, "READY=1", "STATUS=waiting for Postgres")
-	m.hears(t, "STATUS=serving 1 jobs and 0 receivers")
+	m.hears(t, "STATUS=serving 1 job and 0 receivers")
 	m.hears(t, "WATCHDOG=1")
 	m.hears(t, "WATCHDOG=1")
 	s.signal(t, syscall.SIGHUP)
@@ -82,11 +82,11 @@ func TestSystemdIsToldHowTheDaemonIs(t *testing.T) {
 	if strings.Contains(reloading, "MONOTONIC_USEC=0") {
 		t.Errorf("told %q", reloading)
 	}
-	m.hears(t, "READY=1", "STATUS=serving 1 jobs and 0 receivers")
+	m.hears(t, "READY=1", "STATUS=serving 1 job and 0 receivers")
 	w.write(t, "[job.crash\n")
 	s.signal(t, syscall.SIGHUP)
 	m.hears(t, "RELOADING=1")
-	m.hears(t, "READY=1", "STATUS=the configuration has problems and was not reloaded; serving 1 jobs")
+	m.hears(t, "READY=1", "STATUS=the configuration has problems and was not reloaded; serving 1 job")
 	s.signal(t, syscall.SIGTERM)
 	m.hears(t, "STOPPING=1", "STATUS=stopping:")
 	s.exits(t, exitDone)

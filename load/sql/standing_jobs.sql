@@ -4,7 +4,11 @@ SELECT j.job, j.source, j.first_seen, fresh.at, coalesce(open.due, 0), coalesce(
        coalesce(rejects.n, 0), coalesce(rejects.newest, j.first_seen), coalesce(drift.n, 0), coalesce(drift.since, j.first_seen),
        EXISTS (SELECT FROM syncd.pause AS p WHERE p.subject IN (j.job, j.source))
 FROM syncd.job AS j
-LEFT JOIN (SELECT job, max(last_started_at) AS at FROM syncd.run_total WHERE state = 'succeeded' AND kind <> 'backfill' GROUP BY job) AS fresh USING (job)
+LEFT JOIN (SELECT job, max(at) AS at
+           FROM (SELECT job, last_started_at AS at FROM syncd.run_total WHERE state = 'succeeded' AND kind <> 'backfill'
+                 UNION ALL
+                 SELECT job, created_at FROM syncd.backfill WHERE state = 'succeeded' AND num_nonnulls(from_at, to_at) = 0) AS good
+           GROUP BY job) AS fresh USING (job)
 LEFT JOIN (SELECT job, count(*) FILTER (WHERE state = 'due') AS due, count(*) FILTER (WHERE state = 'running') AS running
            FROM syncd.slot WHERE state IN ('due', 'running') GROUP BY job) AS open USING (job)
 LEFT JOIN (SELECT job, min(started_at) AS since FROM syncd.run WHERE state = 'running' GROUP BY job) AS under_way USING (job)
