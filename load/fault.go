@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -24,7 +25,7 @@ func (r *Refusal) Error() string {
 	switch {
 	case r.State != "":
 	case passing(r.cause):
-		return "no connection to Postgres"
+		return "no connection to Postgres" + r.reason()
 	default:
 		return fmt.Sprintf("the driver failed with %T", r.cause) // its words can hold a value
 	}
@@ -36,6 +37,15 @@ func (r *Refusal) Error() string {
 		s = append(s, "table "+r.Table)
 	}
 	return strings.Join(s, ", ")
+}
+
+// reason is the system's own word for why there is no connection, such as "connection refused"; empty where it has none.
+func (r *Refusal) reason() string {
+	var of syscall.Errno
+	if !errors.As(r.cause, &of) {
+		return ""
+	}
+	return ": " + of.Error()
 }
 
 // Unwrap returns the driver's error, for errors.Is and errors.As; it must not be printed.

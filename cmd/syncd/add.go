@@ -55,6 +55,7 @@ type adding struct {
 	main        string // text of jobs.toml with it included
 	before      string // and as it was
 	tokenFile   string
+	opens       string // the token that opens the project, wherever it is kept
 	token       string // to be written to tokenPath; empty where it is kept somewhere already
 	tokenPath   string
 	tokenAt     string // reference for the block; empty where the server's folder is known
@@ -87,7 +88,10 @@ func (c *cli) add(name, source, tokenFile string, yes bool) error {
 	if err := a.compare(id); err != nil {
 		return err
 	}
-	on, err := a.ask.agree("\nadd it?")
+	if !yes {
+		fmt.Fprintln(a.Stderr)
+	}
+	on, err := a.ask.agree("add it?")
 	switch {
 	case err != nil:
 		return err
@@ -224,6 +228,7 @@ func (a *adding) lookAtProject(from *sources) (extract.Identity, error) {
 	if err != nil {
 		return extract.Identity{}, err
 	}
+	a.opens = token
 	source, err := from.project(a.job, func(context.Context) (string, error) { return token, nil })
 	if err != nil {
 		return extract.Identity{}, err
@@ -275,12 +280,38 @@ func (a *adding) compare(id extract.Identity) error {
 	if err := errors.Join(err, closeAll()); err != nil {
 		return err
 	}
+	ran := make(map[string]bool, len(jobs))
 	for _, j := range jobs {
+		ran[j.Job] = j.Server != ""
 		if err := a.compareWith(j, id); err != nil {
 			return err
 		}
 	}
+	return a.compareTokens(ran)
+}
+
+// compareTokens finds the project among jobs that never ran, of which the ledger cannot tell what they read: by the token.
+func (a *adding) compareTokens(ran map[string]bool) error {
+	if a.opens == "" {
+		return nil
+	}
+	for _, name := range a.cfg.Names() {
+		j := a.cfg.Jobs[name]
+		if name == a.name || ran[name] || j.Server == nil || j.Server != a.job.Server {
+			continue
+		}
+		if token, err := j.ReadSecret(a.ctx, "token"); err == nil && token == a.opens { // one that cannot be read is that job's matter
+			return a.alreadyRead(name, j.Schema)
+		}
+	}
 	return nil
+}
+
+// alreadyRead refuses a project that another job reads.
+func (a *adding) alreadyRead(job, schema string) error {
+	e := extract.Errorf(extract.KindConfig, "add job "+a.name, "job %s reads it already, into schema %s", job, schema)
+	e.Next = a.typed("sync " + job)
+	return e
 }
 
 func (a *adding) compareWith(j load.Job, id extract.Identity) error {
@@ -291,9 +322,7 @@ func (a *adding) compareWith(j load.Job, id extract.Identity) error {
 		return usage("the ledger knows a job %s that read another project (%s of %s): choose another name", j.Job, j.SourceID, j.Server)
 	case j.Job == a.name:
 	case same && !vanished:
-		e := extract.Errorf(extract.KindConfig, "add job "+a.name, "job %s reads it already, into schema %s", j.Job, j.Schema)
-		e.Next = a.typed("sync " + j.Job)
-		return e
+		return a.alreadyRead(j.Job, j.Schema)
 	case same:
 		fmt.Fprintf(a.Stdout, "job %s, which is not in %s any more, has read it before: %s goes on in its schema %s, and loads nothing anew\n", j.Job, a.config, a.name, j.Schema)
 	case j.Schema == a.job.Schema && j.RetiredAt == nil:

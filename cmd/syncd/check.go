@@ -158,7 +158,11 @@ func (c *cli) checkDatabase(ctx context.Context, cfg *config.Config, url string,
 	const subject = "postgres"
 	w, err := load.Open(ctx, load.Config{URL: url, DDL: load.DDL(cfg.Postgres.DDL), Log: log})
 	if err != nil {
-		return []finding{failed(subject, "connect", err)}
+		f := failed(subject, "connect", err)
+		if f.Next == "" {
+			f.Next = "see that it runs, and that host, port, database, user and password in postgres.url are right"
+		}
+		return []finding{f}
 	}
 	defer w.Close()
 	all := c.checkRoles(ctx, cfg, w, log)

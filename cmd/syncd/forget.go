@@ -35,10 +35,15 @@ func (c *cli) forget(cfg *config.Config, w *load.Warehouse, name string, yes boo
 	if err != nil {
 		return err
 	}
+	known := false
 	for _, j := range jobs {
+		known = known || j.Job == name
 		if j.Job == name && (isDrain(cfg, name) || strings.HasPrefix(j.Source, "redox.")) {
 			return usage("%s is a receiver: what was pushed to it is kept for its retention, and its tables with it", name)
 		}
+	}
+	if !known {
+		return usage("forget job %s: the ledger knows no job of that name; those that can be forgotten are retired in: %s", name, c.typed("status"))
 	}
 	s := c.stopping(c.ctx, 1)
 	defer s.end()

@@ -71,13 +71,17 @@ func (c *cli) firstHour(o initFlags) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("look for %s: %w", c.config, err)
 	}
+	folder := filepath.Dir(c.config)
+	if err := writable(folder); err != nil {
+		return usage("no file can be written into folder %s: %w; nothing was asked. Make the folder, or go to one that is yours", folder, err)
+	}
 	log, err := c.logger(slog.LevelError)
 	if err != nil {
 		return err
 	}
 	s := c.stopping(c.ctx, 1)
 	defer s.end()
-	in := &setup{cli: c, initFlags: o, ask: c.dialog(s.ctx, o.yes), log: log, folder: filepath.Dir(c.config)}
+	in := &setup{cli: c, initFlags: o, ask: c.dialog(s.ctx, o.yes), log: log, folder: folder}
 	if err := in.answers(s.ctx); err != nil {
 		return err
 	}

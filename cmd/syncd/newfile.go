@@ -42,6 +42,15 @@ func writeNew(path, text string, mode fs.FileMode) error {
 	return syncFolder(path)
 }
 
+// writable finds out whether files can be made in a folder.
+func writable(folder string) error {
+	f, err := os.CreateTemp(folder, ".syncd-*")
+	if err != nil {
+		return errors.Unwrap(err) // without the name of that file
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
 // replaceFile gives a file another text, in one step, and keeps its mode. A link is followed: it stays one.
 func replaceFile(path, text string) error {
 	real, err := filepath.EvalSymlinks(path)
@@ -66,7 +75,7 @@ func replaceFile(path, text string) error {
 func writeBeside(path, text string, mode fs.FileMode) (string, error) {
 	f, err := os.CreateTemp(filepath.Dir(path), ".syncd-*") // only its owner can read it
 	if err != nil {
-		return "", fmt.Errorf("write file: %w", err)
+		return "", fmt.Errorf("write file %s: %w", path, errors.Unwrap(err))
 	}
 	_, err = f.WriteString(text)
 	if err := errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err != nil {

@@ -256,7 +256,7 @@ func processSection(runs []load.RunRow, ago func(*time.Time) string) ops.Section
 			by[name].running++
 		}
 	}
-	g := &grid{head: []string{"process", "last run began", "runs under way", fmt.Sprintf("of the last %s runs", count(int64(len(runs))))}}
+	g := &grid{head: []string{"process", "last run began", "runs under way", "of the last " + counted(int64(len(runs)), "run")}}
 	for _, name := range order {
 		g.add(name, ago(&by[name].last), count(by[name].running), count(by[name].runs))
 	}

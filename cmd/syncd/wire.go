@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -19,10 +20,16 @@ import (
 // load reads the configuration. All its problems are one error of exit code 2.
 func (c *cli) load() (*config.Config, error) {
 	cfg, err := config.Load(c.config, c.options...)
-	if err != nil {
-		return nil, &exitError{exitUsage, err}
+	if err == nil {
+		return cfg, nil
 	}
-	return cfg, nil
+	if _, lost := os.Stat(c.config); errors.Is(lost, fs.ErrNotExist) {
+		err = &extract.Error{
+			Kind: extract.KindConfig, What: "read " + c.config, Cause: fs.ErrNotExist,
+			Next: "go to the folder where it is, name it with -c FILE, or make one: " + c.typed("init"),
+		}
+	}
+	return nil, &exitError{exitUsage, err}
 }
 
 // database is the Postgres of a configuration: its URL, and what has to be stopped after use.
