@@ -287,18 +287,18 @@ func (a *adding) compare(id extract.Identity) error {
 			return err
 		}
 	}
-	return a.compareTokens(ran)
+	return a.compareUnread(ran)
 }
 
-// compareTokens finds the project among jobs that never ran, of which the ledger cannot tell what they read: by the token.
-func (a *adding) compareTokens(ran map[string]bool) error {
-	if a.opens == "" {
-		return nil
-	}
+// compareUnread finds the project among jobs that never ran, of which the ledger cannot tell what they read: by the token, or the campus.
+func (a *adding) compareUnread(ran map[string]bool) error {
 	for _, name := range a.cfg.Names() {
 		j := a.cfg.Jobs[name]
-		if name == a.name || ran[name] || j.Server == nil || j.Server != a.job.Server {
+		switch {
+		case name == a.name || ran[name] || j.Source != a.job.Source:
 			continue
+		case j.Campus != nil:
+			return a.alreadyRead(name, j.Schema)
 		}
 		if token, err := j.ReadSecret(a.ctx, "token"); err == nil && token == a.opens { // one that cannot be read is that job's matter
 			return a.alreadyRead(name, j.Schema)

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -43,12 +45,35 @@ func (g *grid) print(w io.Writer, format string) error {
 }
 
 func (g *grid) table(w io.Writer) error {
-	tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	var out bytes.Buffer
+	tw := tabwriter.NewWriter(&out, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(tw, strings.ToUpper(strings.Join(g.head, "\t")))
 	for _, row := range g.rows {
-		fmt.Fprintln(tw, strings.TrimRight(strings.Join(row, "\t"), "\t "))
+		fmt.Fprintln(tw, strings.Join(row[:g.used(row)], "\t"))
 	}
-	return tw.Flush()
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	for line := range strings.Lines(out.String()) {
+		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// used is how many cells of a row are written: those at its end that are empty keep their columns below one another, but where
+// the last column but one holds sentences, no row is widened for them.
+func (g *grid) used(row []string) int {
+	short := !slices.ContainsFunc(g.rows, func(r []string) bool { return len(r) > 1 && len(r[len(r)-2]) > 60 })
+	if short {
+		return len(row)
+	}
+	n := len(row)
+	for n > max(1, len(row)-2) && row[n-1] == "" {
+		n--
+	}
+	return n
 }
 
 // neutral keeps a spreadsheet from taking a cell for a formula.
