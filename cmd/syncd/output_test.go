@@ -31,8 +31,8 @@ d    0                   stale
 
 func TestOneThingIsNoPlural(t *testing.T) {
 	t.Parallel()
-	for n, want := range map[int]string{0: "0 jobs", 1: "1 job", 2: "2 jobs", 12000: "12,000 jobs"} {
-		if got := some(n, "job"); got != want {
+	for n, want := range map[int64]string{0: "0 jobs", 1: "1 job", 2: "2 jobs", 12000: "12,000 jobs"} {
+		if got := counted(n, "job"); got != want {
 			t.Errorf("%d: %q, want %q", n, got, want)
 		}
 	}
