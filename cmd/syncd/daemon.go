@@ -138,8 +138,9 @@ func (d *daemon) calm(err error) error {
 func (d *daemon) run() error {
 	w, closeWarehouse, err := d.c.awaitWarehouse(d.stops, d.began, d.log)
 	if err == nil && w != nil {
+		heir := newHeir(d.stops.ctx, d.began, d.log)
 		err = d.serve(w)
-		err = errors.Join(err, closeWarehouse())
+		err = errors.Join(err, closeWarehouse(), heir.close())
 	} else {
 		err = errors.Join(err, d.stopIntake())
 	}
