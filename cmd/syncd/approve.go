@@ -32,7 +32,7 @@ func (c *cli) approveCommand() *cobra.Command {
 					fmt.Fprintf(c.Stdout, "approved: the job of run %d reads the project that answered from its next run on, and what that does not list goes\n", id)
 					return nil
 				}
-				fmt.Fprintf(c.Stdout, "approved: %s keys of run %d go at the job's next run, if the source still does not list them\n", count(a.Keys), id)
+				fmt.Fprintf(c.Stdout, "approved: %s of run %d may go at the job's next run, if the source still does not list them\n", counted(a.Keys, "key"), id)
 				return nil
 			})
 		},

@@ -126,8 +126,8 @@ func tellUntrusted(out interface{ Write([]byte) (int, error) }, u *upstream.Untr
 
 // surveyLine tells of a project in one line.
 func surveyLine(v *redcap.Survey) string {
-	return fmt.Sprintf("project %s, %q, REDCap %s: %s records, %s instruments, %s fields", v.Identity.ID, v.Identity.Title, v.Identity.Version,
-		count(int64(v.Records)), count(int64(v.Instruments)), count(int64(v.Fields)))
+	return fmt.Sprintf("project %s, %q, REDCap %s: %s, %s, %s", v.Identity.ID, v.Identity.Title, v.Identity.Version,
+		counted(int64(v.Records), "record"), counted(int64(v.Instruments), "instrument"), counted(int64(v.Fields), "field"))
 }
 
 // text is the jobs.toml of the answers.

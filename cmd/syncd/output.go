@@ -88,10 +88,13 @@ func neutral(row []string) []string {
 	return out
 }
 
-// counted prints n with the name of what is counted, which gets an s unless there is one: 1 chunk, 2,000 chunks.
+// counted prints n with the name of what is counted, which gets an s unless there is one: 1 chunk, 2,000 chunks, 2 batches.
 func counted(n int64, one string) string {
 	if n == 1 {
 		return "1 " + one
+	}
+	if strings.HasSuffix(one, "ch") {
+		one += "e"
 	}
 	return count(n) + " " + one + "s"
 }

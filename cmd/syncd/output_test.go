@@ -36,4 +36,7 @@ func TestOneThingIsNoPlural(t *testing.T) {
 			t.Errorf("%d: %q, want %q", n, got, want)
 		}
 	}
+	if got := counted(2, "batch"); got != "2 batches" {
+		t.Error(got)
+	}
 }

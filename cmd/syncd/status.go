@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -242,8 +243,11 @@ func (c *cli) runsCommand() *cobra.Command {
 			if failed {
 				f.State = load.Failed
 			}
-			return c.toRead(func(_ *config.Config, w *load.Warehouse) error {
+			return c.toRead(func(cfg *config.Config, w *load.Warehouse) error {
 				runs, err := w.Runs(c.ctx, f)
+				if err == nil && len(runs) == 0 && f.Job != "" {
+					err = c.knows(cfg, w, f.Job)
+				}
 				if err != nil {
 					return err
 				}
@@ -254,6 +258,15 @@ func (c *cli) runsCommand() *cobra.Command {
 	cmd.Flags().IntVarP(&f.Limit, "limit", "n", 20, "how many")
 	cmd.Flags().BoolVar(&failed, "failed", false, "failed runs only")
 	return cmd
+}
+
+// knows refuses a name that is neither in the configuration nor in the ledger.
+func (c *cli) knows(cfg *config.Config, w *load.Warehouse, name string) error {
+	jobs, err := w.Jobs(c.ctx)
+	if err != nil || cfg.Jobs[name] != nil || isDrain(cfg, name) || slices.ContainsFunc(jobs, func(j load.Job) bool { return j.Job == name }) {
+		return err
+	}
+	return usage("no job or receiver %q in %s, and none of that name ever ran; %s lists them", name, c.config, c.typed("status"))
 }
 
 func (c *cli) printRuns(runs []load.RunRow) error {
@@ -305,14 +318,16 @@ func (c *cli) printRun(d *load.RunDetail) error {
 	if c.output == "table" {
 		c.printRunHead(d)
 	}
-	if err := g.print(c.Stdout, c.output); err != nil || c.output != "table" {
-		return err
+	if c.output != "table" || len(d.Tables) > 0 { // none where it ended before the first
+		if err := g.print(c.Stdout, c.output); err != nil || c.output != "table" {
+			return err
+		}
 	}
 	for _, p := range d.Proofs {
 		fmt.Fprintf(c.Stdout, "proof %s\n", proofLine(p))
 	}
 	if d.Renamed > 0 {
-		fmt.Fprintf(c.Stdout, "renamed %s records\n", count(d.Renamed))
+		fmt.Fprintf(c.Stdout, "renamed %s\n", counted(d.Renamed, "record"))
 	}
 	for _, r := range d.Rejects {
 		fmt.Fprintf(c.Stdout, "rejected %s: %s %s (%s)\n", count(r.Count), r.Table, r.Column, r.Rule)
@@ -328,8 +343,8 @@ func (c *cli) printRunHead(d *load.RunDetail) {
 	if d.Verdict != "" {
 		fmt.Fprintf(c.Stdout, ", %s", d.Verdict)
 	}
-	fmt.Fprintf(c.Stdout, "\nstarted %s, took %s, %s requests, %s bytes, %s batches\n", stamp(d.StartedAt), took(d.StartedAt, d.EndedAt),
-		count(d.Requests), count(d.Bytes), count(d.Batches))
+	fmt.Fprintf(c.Stdout, "\nstarted %s, took %s, %s, %s, %s\n", stamp(d.StartedAt), took(d.StartedAt, d.EndedAt),
+		counted(d.Requests, "request"), counted(d.Bytes, "byte"), counted(d.Batches, "batch"))
 	for _, line := range []struct{ what, text string }{{"because", d.Reason}, {"error", d.Error}, {"next", d.Next}} {
 		if line.text != "" {
 			fmt.Fprintf(c.Stdout, "%s: %s\n", line.what, line.text)

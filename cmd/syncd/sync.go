@@ -162,7 +162,7 @@ func tellReport(out io.Writer, r job.Report) {
 		tellDryRun(out, r)
 		return
 	}
-	fmt.Fprintf(out, "%s: %s, %s; %s; %s requests, %s, run %d\n", r.Job, r.State, r.Verdict, outcomes(r.Tables), count(r.Requests),
+	fmt.Fprintf(out, "%s: %s, %s; %s; %s, %s, run %d\n", r.Job, r.State, r.Verdict, outcomes(r.Tables), counted(r.Requests, "request"),
 		r.Took.Round(10*time.Millisecond), r.RunID)
 	if r.Reason != "" {
 		fmt.Fprintf(out, "  %s because: %s\n", r.Verdict, r.Reason)
