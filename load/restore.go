@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -53,6 +54,7 @@ func (w *Warehouse) Restored(ctx context.Context, installation, who string) (Set
 			return err
 		}
 		s.Full, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		slices.Sort(s.Full)
 		return err
 	})
 	return s, err

@@ -7,6 +7,7 @@ import (
 
 	"syncd/internal/config"
 	"syncd/load"
+	"syncd/migrations"
 )
 
 // checkRoles says as whom syncd works, and what that role may do too much or too little.
@@ -28,6 +29,10 @@ func (c *cli) checkRoles(ctx context.Context, cfg *config.Config, w *load.Wareho
 		return []finding{failed(subject, "connect", err)}
 	}
 	all := []finding{{Subject: subject, What: "connect", OK: true, Detail: fmt.Sprintf("PostgreSQL %s as %s", rights.Server, rights.Role)}}
+	if part := partOf(rights.Role); part != "" {
+		f := finding{Subject: subject, What: "role", Detail: rights.Role + " is the role " + part + ", not the one that syncd works as", Next: "the user " + migrations.RoleApp + " in [postgres] url"}
+		return append(all, f)
+	}
 	if rights.Superuser && !cfg.Postgres.Private {
 		all = append(all, finding{
 			Subject: subject, What: "role", Warning: true, Detail: rights.Role + " is a superuser: a stolen password is the whole server",
@@ -41,6 +46,19 @@ func (c *cli) checkRoles(ctx context.Context, cfg *config.Config, w *load.Wareho
 		all = append(all, c.checkMigrator(ctx, cfg, log))
 	}
 	return all
+}
+
+// partOf says what a role of `syncd roles` is for, unless it is that of the work: it lacks almost every right, and should be given none.
+func partOf(role string) string {
+	switch role {
+	case migrations.RoleMigrate:
+		return "of [postgres] migrate_url"
+	case migrations.RoleReport:
+		return "of people who read the views over all projects"
+	case migrations.RoleAudit:
+		return "of people who read the audit"
+	}
+	return ""
 }
 
 // checkMigrator looks whether the role for migrations may migrate.
