@@ -30,10 +30,11 @@ type Main struct {
 	// Hangups begins to deliver what asks a daemon to read its configuration anew, until the func is called; nil: none come.
 	Hangups func() (<-chan os.Signal, func())
 
-	wait    time.Duration   // before a request is tried again, at first; 0: a second. Tests have no time for that
-	hurry   int             // how many times faster a stop is than in life; 0: as fast. Tests have no time for that
-	large   int             // records of a first load that is not cut into chunks; 0: the usual. Tests have not that many
-	options []config.Option // of reading jobs.toml; tests rehearse with schedules of seconds
+	wait      time.Duration // before a request is tried again, at first; 0: a second. Tests have no time for that
+	hurry     int           // how many times faster a stop is than in life; 0: as fast. Tests have no time for that
+	large     int           // records of a first load that is not cut into chunks; 0: the usual. Tests have not that many
+	attention attention
+	options   []config.Option // of reading jobs.toml; tests rehearse with schedules of seconds
 }
 
 func main() { os.Exit(Run()) }

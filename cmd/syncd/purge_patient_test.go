@@ -145,6 +145,9 @@ func TestAPatientIsGoneFromTheWholeDatabaseAndStaysOut(t *testing.T) {
 	if n := askWard[int](w, "SELECT count(*) FROM syncd.delivery WHERE reason = 'blocked' AND state = 'unhandled'"); n != 10 {
 		t.Errorf("%d deliveries are blocked", n)
 	}
+	if said := w.rejects(); strings.Contains(said, "blocked") {
+		t.Errorf("rejects lists what nothing is to be done about: %s", said)
+	}
 	if n := askWard[int](w, "SELECT sum(blocked) FROM syncd.run_table"); n == 0 {
 		t.Error("the equation counts no row as blocked")
 	}
@@ -318,4 +321,14 @@ func TestWhomADeliveryIsAboutIsToldInEveryModel(t *testing.T) {
 	if told < 50 {
 		t.Errorf("%d messages are about patients", told)
 	}
+}
+
+func (w *ward) rejects() string {
+	w.t.Helper()
+	var said bytes.Buffer
+	m := &Main{Args: []string{"-c", w.cli.config, "rejects"}, Stdin: strings.NewReader(""), Stdout: &said, Stderr: &said, Now: time.Now}
+	if code := m.Run(w.t.Context()); code != exitDone {
+		w.t.Fatalf("rejects: exit %d\n%s", code, said.String())
+	}
+	return said.String()
 }

@@ -59,6 +59,8 @@ type cli struct {
 
 // Run executes one command line and returns its exit code.
 func (m *Main) Run(ctx context.Context) int {
+	ctx, quiet := m.attend(ctx)
+	defer quiet()
 	c := &cli{Main: m, ctx: ctx}
 	root := c.root()
 	root.SetArgs(m.Args)
@@ -66,6 +68,9 @@ func (m *Main) Run(ctx context.Context) int {
 	root.SetErr(m.Stderr)
 	root.SetIn(m.Stdin)
 	err := root.ExecuteContext(ctx)
+	if err != nil && errors.Is(context.Cause(ctx), errInterrupted) {
+		err = errInterrupted // whatever it made of what was under way
+	}
 	code := exitCode(err)
 	if err != nil {
 		c.complain(err)
