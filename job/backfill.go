@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -153,7 +154,7 @@ func (f *filling) take(ctx context.Context, next *load.NextStep) error {
 		return err
 	}
 	if outage != nil {
-		return f.wait(ctx, outage.String())
+		return f.wait(ctx, strings.Replace(outage.String(), " is down", ", which is down", 1))
 	}
 	rep, err := f.step(admitted, next)
 	if f.Done != nil && rep.RunID != 0 {

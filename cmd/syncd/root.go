@@ -102,7 +102,24 @@ func (c *cli) root() *cobra.Command {
 		c.redoxCommand(), c.tokenCommand(), c.watchCommand(), c.replayCommand(), c.rejectsCommand(), c.notifyCommand(), c.purgeCommand())
 	root.AddCommand(c.backfillCommand())
 	root.AddCommand(c.scheduleCommand(), c.pauseCommand(), c.resumeCommand(), c.cancelCommand())
+	tellArguments(root)
 	return root
+}
+
+// tellArguments has every command answer a wrong number of arguments with the line to type.
+func tellArguments(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			err := check(cmd, args)
+			if err != nil && strings.Contains(err.Error(), "arg(s), ") {
+				return usage("type: %s; see '%s --help'", cmd.UseLine(), cmd.CommandPath())
+			}
+			return err
+		}
+	}
+	for _, c := range cmd.Commands() {
+		tellArguments(c)
+	}
 }
 
 // reading adds the -o flag of verbs that print a grid.
@@ -143,8 +160,7 @@ func exitCode(err error) int {
 		return exitInterrupted
 	case errors.Is(err, migrations.ErrNewer):
 		return exitRefused
-	case strings.HasPrefix(err.Error(), "unknown command"), strings.HasPrefix(err.Error(), "unknown shorthand"),
-		strings.Contains(err.Error(), "arg(s), "):
+	case strings.HasPrefix(err.Error(), "unknown command"), strings.HasPrefix(err.Error(), "unknown shorthand"):
 		return exitUsage
 	}
 	switch extract.KindOf(err) {
