@@ -58,8 +58,8 @@ type cli struct {
 }
 
 // Run executes one command line and returns its exit code.
-func (m *Main) Run(ctx context.Context) int {
-	ctx, quiet := m.attend(ctx)
+func (m *Main) Run(parent context.Context) int {
+	ctx, quiet := m.attend(parent)
 	defer quiet()
 	c := &cli{Main: m, ctx: ctx}
 	root := c.root()
@@ -68,7 +68,7 @@ func (m *Main) Run(ctx context.Context) int {
 	root.SetErr(m.Stderr)
 	root.SetIn(m.Stdin)
 	err := root.ExecuteContext(ctx)
-	if err != nil && errors.Is(context.Cause(ctx), errInterrupted) {
+	if err != nil && parent.Err() == nil && errors.Is(context.Cause(ctx), errInterrupted) {
 		err = errInterrupted // whatever it made of what was under way
 	}
 	code := exitCode(err)
