@@ -123,6 +123,9 @@ func (w *Warehouse) Begin(ctx context.Context, o Order) (*Run, error) {
 		if err := refuseLoading(ctx, tx, o); err != nil {
 			return err
 		}
+		if _, err := tx.Exec(ctx, claimLockSQL, o.Job, o.Chunk); err != nil { // before the job's row, as a run that binds its job does
+			return err
+		}
 		warnings, err := seeJob(ctx, tx, &o)
 		if err != nil {
 			return err
