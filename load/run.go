@@ -123,8 +123,10 @@ func (w *Warehouse) Begin(ctx context.Context, o Order) (*Run, error) {
 		if err := refuseLoading(ctx, tx, o); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, claimLockSQL, o.Job, o.Chunk); err != nil { // before the job's row, as a run that binds its job does
-			return err
+		for _, sql := range []string{claimMakeSQL, claimLockSQL} { // before the job's row, as a run that binds its job does
+			if _, err := tx.Exec(ctx, sql, o.Job, o.Chunk); err != nil {
+				return err
+			}
 		}
 		warnings, err := seeJob(ctx, tx, &o)
 		if err != nil {
