@@ -61,6 +61,24 @@ type pull struct {
 	person, visit *extract.Table
 }
 
+// holdAt keeps a pull before its batch of this number, which it tells, until leave is closed or the run is cut.
+func (c *clinic) holdAt(batch int) (entered <-chan struct{}, leave chan struct{}) {
+	came, leave := make(chan struct{}, 1), make(chan struct{})
+	c.before = func(ctx context.Context, n int) error {
+		if n != batch {
+			return nil
+		}
+		came <- struct{}{}
+		select {
+		case <-leave:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return came, leave
+}
+
 func (c *clinic) open(context.Context) (extract.Source, error) {
 	return &pull{clinic: c, person: personTable(), visit: visitTable()}, nil
 }

@@ -1,7 +1,6 @@
 package job
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"sync/atomic"
@@ -99,19 +98,7 @@ func TestCancelledRunEndsAfterTheBatchInHandOrAtOnceAndItsSlotIsSkipped(t *testi
 	t.Parallel()
 	for _, now := range []bool{false, true} {
 		d := newDaemon(t, "a")
-		entered, leave := make(chan struct{}, 1), make(chan struct{})
-		d.clinics["a"].before = func(ctx context.Context, batch int) error {
-			if batch != 1 {
-				return nil
-			}
-			entered <- struct{}{}
-			select {
-			case <-leave:
-				return nil
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
+		entered, leave := d.clinics["a"].holdAt(1)
 		d.beatEvery = 5 * time.Millisecond
 		r := d.start(t, "one")
 		d.known(t)

@@ -176,14 +176,7 @@ func TestSlotThatADeadReplicaLeftIsRunAgain(t *testing.T) {
 func TestSlotThatFindsItsJobAtWorkIsSkippedOrQueuedAsConfigured(t *testing.T) {
 	t.Parallel()
 	d := newDaemon(t, "a")
-	entered, leave := make(chan struct{}, 1), make(chan struct{})
-	d.clinics["a"].before = func(_ context.Context, batch int) error {
-		if batch == 0 {
-			entered <- struct{}{}
-			<-leave
-		}
-		return nil
-	}
+	entered, leave := d.clinics["a"].holdAt(0)
 	r := d.start(t, "one")
 	d.known(t)
 	d.clock.add(time.Minute)
@@ -248,19 +241,7 @@ func TestStopLetsBatchesFinishAndACutDoesNot(t *testing.T) {
 	t.Parallel()
 	for _, cut := range []bool{false, true} {
 		d := newDaemon(t, "a")
-		entered, leave := make(chan struct{}, 1), make(chan struct{})
-		d.clinics["a"].before = func(ctx context.Context, batch int) error {
-			if batch != 1 {
-				return nil
-			}
-			entered <- struct{}{}
-			select {
-			case <-leave:
-				return nil
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
+		entered, leave := d.clinics["a"].holdAt(1)
 		r := d.start(t, "one")
 		d.known(t)
 		d.clock.add(time.Minute)

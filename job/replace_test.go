@@ -43,14 +43,7 @@ func TestAReplacedSetIsPlannedAtOnceAndWhatIsGoneIsNotAnyMore(t *testing.T) {
 func TestARunUnderWayGoesOnAsItBeganAndTheNextIsOfTheNewSet(t *testing.T) {
 	t.Parallel()
 	d := newDaemon(t, "a")
-	entered, leave := make(chan struct{}, 1), make(chan struct{})
-	d.clinics["a"].before = func(_ context.Context, batch int) error {
-		if batch == 0 {
-			entered <- struct{}{}
-			<-leave
-		}
-		return nil
-	}
+	entered, leave := d.clinics["a"].holdAt(0)
 	r := d.start(t, "one")
 	d.known(t)
 	d.clock.add(time.Minute)
@@ -161,14 +154,8 @@ func TestAPlannerComesRoundAlthoughPostgresDoesNotAnswer(t *testing.T) {
 func TestADrainEndsWithTheFirstSignalWhileARunStillHasABatchInHand(t *testing.T) {
 	t.Parallel()
 	d := newDaemon(t, "a")
-	entered, leave, closed := make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
-	d.clinics["a"].before = func(_ context.Context, batch int) error {
-		if batch == 0 {
-			entered <- struct{}{}
-			<-leave
-		}
-		return nil
-	}
+	entered, leave := d.clinics["a"].holdAt(0)
+	closed := make(chan struct{})
 	d.drains = []Drained{{
 		Name: "ward", Due: func(context.Context) (bool, error) { return false, nil }, Close: func() { close(closed) },
 		Wait: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },

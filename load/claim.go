@@ -70,15 +70,27 @@ type claim struct {
 	alive  bool // its run has not ended, and beats
 }
 
-// takeClaim locks the claims that stand for (job, chunk) or exclude it, first, and judges them after the wait. What a
-// silent predecessor held is taken from it. It answers with the epoch that the new holder will have.
-func takeClaim(ctx context.Context, tx pgx.Tx, job, chunk string) (epoch int64, err error) {
+// lockClaim locks the claims that stand for (job, chunk) or exclude it. Whoever locks the job's row too does this first, as
+// everything that a run writes begins with its claim.
+func lockClaim(ctx context.Context, tx pgx.Tx, job, chunk string) error {
 	if _, err := tx.Exec(ctx, claimMakeSQL, job, chunk); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, claimLockSQL, job, chunk)
+	return err
+}
+
+// takeClaim locks the claims that stand for (job, chunk) or exclude it, and judges them after the wait.
+func takeClaim(ctx context.Context, tx pgx.Tx, job, chunk string) (epoch int64, err error) {
+	if err := lockClaim(ctx, tx, job, chunk); err != nil {
 		return 0, err
 	}
-	if _, err := tx.Exec(ctx, claimLockSQL, job, chunk); err != nil {
-		return 0, err
-	}
+	return judgeClaim(ctx, tx, job, chunk)
+}
+
+// judgeClaim judges the claims that lockClaim locked. What a silent predecessor held is taken from it. It answers with the epoch
+// that the new holder will have.
+func judgeClaim(ctx context.Context, tx pgx.Tx, job, chunk string) (epoch int64, err error) {
 	rows, err := tx.Query(ctx, claimJudgeSQL, job, chunk, Silence)
 	if err != nil {
 		return 0, err

@@ -231,10 +231,7 @@ func waitForClaim(job string) func(context.Context, pgx.Tx) error {
 func seizeClaims(jobs []string) func(context.Context, pgx.Tx) error {
 	return func(ctx context.Context, tx pgx.Tx) error {
 		for _, job := range jobs {
-			if _, err := tx.Exec(ctx, claimMakeSQL, job, ""); err != nil {
-				return err
-			}
-			if _, err := tx.Exec(ctx, claimLockSQL, job, ""); err != nil {
+			if err := lockClaim(ctx, tx, job, ""); err != nil {
 				return err
 			}
 			rows, err := tx.Query(ctx, purgeHoldersSQL, job)

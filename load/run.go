@@ -123,17 +123,15 @@ func (w *Warehouse) Begin(ctx context.Context, o Order) (*Run, error) {
 		if err := refuseLoading(ctx, tx, o); err != nil {
 			return err
 		}
-		for _, sql := range []string{claimMakeSQL, claimLockSQL} { // before the job's row, as a run that binds its job does
-			if _, err := tx.Exec(ctx, sql, o.Job, o.Chunk); err != nil {
-				return err
-			}
+		if err := lockClaim(ctx, tx, o.Job, o.Chunk); err != nil {
+			return err
 		}
 		warnings, err := seeJob(ctx, tx, &o)
 		if err != nil {
 			return err
 		}
 		r.schema = o.Schema
-		if r.epoch, err = takeClaim(ctx, tx, o.Job, o.Chunk); err != nil {
+		if r.epoch, err = judgeClaim(ctx, tx, o.Job, o.Chunk); err != nil {
 			return err
 		}
 		var slot *time.Time

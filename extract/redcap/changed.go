@@ -25,13 +25,7 @@ func (s *Source) pullChanges(ctx context.Context, since extract.Since, r *reader
 	if err := p.list(ctx, where, s.grouped()); err != nil {
 		return nil, err
 	}
-	if p.before.strange {
-		return nil, drift("the data access group column went away")
-	}
-	if err := p.compareList(ctx, since.Stored); err != nil {
-		return nil, err
-	}
-	if err := p.confirmSight(ctx); err != nil {
+	if err := p.judgeList(ctx, since.Stored); err != nil {
 		return nil, err
 	}
 	whole := p.wanted()
@@ -105,6 +99,17 @@ func (p *pull) wanted() *extract.KeySet {
 	}
 	want.Sort()
 	return want
+}
+
+// judgeList looks whether the list can be what it says, before anything is made of how it differs from what is stored.
+func (p *pull) judgeList(ctx context.Context, stored extract.Stored) error {
+	if p.before.strange {
+		return drift("the data access group column went away")
+	}
+	if err := p.compareList(ctx, stored); err != nil {
+		return err
+	}
+	return p.confirmSight(ctx)
 }
 
 // compareList finds how the list differs from what is stored; as a rule it does not.

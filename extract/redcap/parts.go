@@ -241,13 +241,7 @@ func (p *pull) readRest(ctx context.Context, since extract.Since) (*extract.Proo
 			return nil, err
 		}
 	}
-	if p.before.strange {
-		return nil, drift("the data access group column went away")
-	}
-	if err := p.compareList(ctx, since.Stored); err != nil {
-		return nil, err
-	}
-	if err := p.confirmSight(ctx); err != nil {
+	if err := p.judgeList(ctx, since.Stored); err != nil {
 		return nil, err
 	}
 	p.named = p.wanted()
