@@ -97,6 +97,10 @@ func TestTakerJudgesTheBeatAfterItsWait(t *testing.T) {
 	}()
 	waitFor(t, w, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"+
 		" OR NOT granted AND locktype = 'transactionid'")
+	// Who waits for a claim holds nothing else: a holder that binds its job locks the job's row after its claim.
+	if _, err := tx.Exec(t.Context(), "SELECT FROM syncd.job WHERE job = 'asthma' FOR UPDATE NOWAIT"); err != nil {
+		t.Fatalf("the job's row is held by a run that waits for the claim: %v", err)
+	}
 	if _, err := tx.Exec(t.Context(), "UPDATE syncd.claim SET beat_at = clock_timestamp()"); err != nil {
 		t.Fatal(err)
 	}
